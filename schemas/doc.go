@@ -1,0 +1,27 @@
+// Package schemas knows what a record may look like. It loads schema packs, judges records by them, and says in Chinese and English what is
+// wrong with a record and what to do about it.
+//
+// A pack is data: pack.json (name, version, days in force, and for each type its version, titles, key, flags, suggested audiences and
+// digest), types/<type>.json (one self-contained JSON Schema 2020-12 document with a name that cannot be fetched) and codes/<table>.json (one
+// code table). Schemas name code tables by "x-codes"; the loader writes them out as enum before compiling, so every code stands in one place.
+// Further annotations keep where each rule comes from: x-mark, x-length-mark, x-required-mark and x-source (as in the domain study),
+// x-type (its notation), x-sensitivity, x-ref (types whose key the field holds), x-expected (required by inference only: counted, never
+// refused, design §8), x-when and x-message (the reason a branch gives).
+//
+// How data passes through: [Load] reads packs under fixed bounds, checks every file against a closed list of keywords, compares digests,
+// compiles, and either reports every fault of every pack ([*PackError]) or returns an immutable [*Registry]. [Registry.Current] gives the
+// type for new records, [Registry.ByRef] exactly the one a segment header names. [Type.Validate] returns [Faults]; none means valid.
+//
+// What it promises:
+//
+//   - The verdict depends on the record and the type alone: no clock, no network, no file (protocol §1).
+//   - Nothing is ever fetched: a schema that refers outside its own file is refused (protocol §8).
+//   - Any bytes can be validated; any files can be loaded; both in bounded time and memory.
+//   - A reference type@version#digest never changes its meaning. The digest is SM3 over the canonical form (RFC 8785) of schema, code tables
+//     and rules (protocol §2).
+//
+// What it leaves to others: duplicate members, lone surrogates and U+0000 are refused by the protocol's strict reader before; that a key is
+// not somebody else's, by the sequencer; signatures of packs, by the directory.
+//
+// Start with Load(Embedded()).
+package schemas
