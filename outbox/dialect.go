@@ -1,0 +1,235 @@
+package outbox
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// All differences between the dialects are in this file.
+
+// columns lists what [scanRow] scans. Values are asked for as bytes, so that the character set of the caller's session cannot change them.
+func (d Dialect) columns(alias string) string {
+	c := func(name string) string { return d.bytes(alias + name) }
+	return strings.Join([]string{alias + "id", c("record_type"), c("record_key"), c("op"),
+		fmt.Sprintf("CASE WHEN %s <= %d THEN %s END", d.size(alias+"payload"), MaxLoaded, c("payload")),
+		d.size(alias + "payload"), c("flags"), d.time(alias + "created")}, ", ")
+}
+
+// bytes is a column's value as stored.
+func (d Dialect) bytes(column string) string {
+	if d == SQLite {
+		return "CAST(" + column + " AS BLOB)"
+	}
+	return "CAST(" + column + " AS BINARY)"
+}
+
+// size is a column's length in bytes. SQLite's length() counts characters and stops at U+0000.
+func (d Dialect) size(column string) string { return "octet_length(" + column + ")" }
+
+// time is a time column in a form that [Dialect.parseTime] understands. UNIX_TIMESTAMP of a TIMESTAMP does not depend on the session's time zone,
+// and gives 0 for a zero date.
+func (d Dialect) time(column string) string {
+	if d == SQLite {
+		return "CAST(" + column + " AS BLOB)"
+	}
+	return "CAST(UNIX_TIMESTAMP(" + column + ") * 1000000 AS SIGNED)"
+}
+
+// sqliteTime is the contract's form of time, to the microsecond.
+const sqliteTime = "2006-01-02T15:04:05.000000Z"
+
+// sqliteLayouts are the forms of time that SQLite's own functions and common drivers write; without a zone they are UTC.
+var sqliteLayouts = []string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999 -0700 MST", "2006-01-02"}
+
+// parseTime turns what [Dialect.time] selected into UTC, cut to microseconds. ok is false, and the time the Unix epoch, where the value is
+// no time between 1970 and 9999.
+func (d Dialect) parseTime(raw []byte) (t time.Time, ok bool) {
+	if d == MySQL {
+		us, err := strconv.ParseInt(string(raw), 10, 64)
+		t = time.UnixMicro(us).UTC()
+		ok = err == nil
+	} else {
+		for _, layout := range sqliteLayouts {
+			if p, err := time.Parse(layout, string(raw)); err == nil {
+				t, ok = p.UTC().Truncate(time.Microsecond), true
+				break
+			}
+		}
+	}
+	if !ok || t.UnixMicro() <= 0 || t.Year() > 9999 {
+		return time.UnixMicro(0).UTC(), false
+	}
+	return t, true
+}
+
+// id is a row id as an SQL literal. SQLite ids are signed: a foreign client may have chosen a negative one.
+func (d Dialect) id(id uint64) string {
+	if d == SQLite {
+		return strconv.FormatInt(int64(id), 10)
+	}
+	return strconv.FormatUint(id, 10)
+}
+
+// less is the order of ids in the database.
+func (d Dialect) less(a, b uint64) bool {
+	if d == SQLite {
+		return int64(a) < int64(b)
+	}
+	return a < b
+}
+
+// idList is "1,2,3".
+func (d Dialect) idList(ids []uint64) string {
+	var b strings.Builder
+	for i, id := range ids {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(d.id(id))
+	}
+	return b.String()
+}
+
+// idIn is the condition that id is one of ids, which are in order. Runs without gaps become ranges: a range of 1,000 is read in half the time
+// of a list. It is for reading only: a DELETE is never by range (F1).
+func (d Dialect) idIn(ids []uint64) string {
+	var b strings.Builder
+	var single []uint64
+	for i := 0; i < len(ids); {
+		j := i + 1
+		for j < len(ids) && ids[j] == ids[j-1]+1 {
+			j++
+		}
+		if j-i < 3 {
+			single = append(single, ids[i:j]...)
+		} else {
+			fmt.Fprintf(&b, "id BETWEEN %s AND %s OR ", d.id(ids[i]), d.id(ids[j-1]))
+		}
+		i = j
+	}
+	if len(single) == 0 {
+		return strings.TrimSuffix(b.String(), " OR ")
+	}
+	return b.String() + "id IN (" + d.idList(single) + ")"
+}
+
+// asciiEquals compares a record_type column (or another ASCII one) with a parameter so that its index is used on any connection:
+// against a binary literal MySQL would compare as binary and read the whole table.
+func (d Dialect) asciiEquals(column string) string {
+	if d == SQLite {
+		return column + " = ?"
+	}
+	return column + " = CONVERT(? USING ascii) COLLATE ascii_bin"
+}
+
+// keyEquals compares record_key with a parameter of bytes.
+func (d Dialect) keyEquals() string {
+	if d == SQLite {
+		return "CAST(record_key AS BLOB) = ?"
+	}
+	return "record_key = ?"
+}
+
+// forUpdate ends a locking read. An SQLite transaction that may write holds the only write lock already (_txlock=immediate).
+func (d Dialect) forUpdate() string {
+	if d == SQLite {
+		return ""
+	}
+	return " FOR UPDATE"
+}
+
+// timeLiteral is a row's creation time as an SQL expression, the present if it has none. On MySQL it needs a session in UTC.
+func (d Dialect) timeLiteral(r Row) string {
+	switch {
+	case d == SQLite && r.BadCreated:
+		return "strftime('%Y-%m-%dT%H:%M:%fZ','now')"
+	case d == SQLite:
+		return "'" + r.Created.UTC().Format(sqliteTime) + "'"
+	case r.BadCreated:
+		return "CURRENT_TIMESTAMP(6)"
+	}
+	us := r.Created.UnixMicro()
+	return fmt.Sprintf("FROM_UNIXTIME(%d.%06d)", us/1e6, us%1e6) // an exact decimal
+}
+
+// storable cuts a row to what the columns of exchange_rejected hold. Only a row of an engine laxer than MySQL, or of a session that is not
+// strict, has anything to lose.
+func (d Dialect) storable(r Row) Row {
+	if d == SQLite {
+		return r
+	}
+	ascii := func(s string, size int) string {
+		b := []byte(s[:min(len(s), size)])
+		for i := range b {
+			if b[i] >= 0x80 {
+				b[i] = '?'
+			}
+		}
+		return string(b)
+	}
+	r.Type, r.Op = ascii(r.Type, 48), ascii(r.Op, 8)
+	r.Key = r.Key[:min(len(r.Key), MaxKey)]
+	if r.Payload != nil {
+		r.Payload = bytes.ToValidUTF8(r.Payload, []byte("\uFFFD"))
+	}
+	return r
+}
+
+// copyRejected copies rows of an outbox into exchange_rejected; its parameters are code and faults of each. READ COMMITTED reads the outbox
+// without locks, and by primary key. A zero date, which a strict session refuses to store, becomes the time of rejection.
+func (d Dialect) copyRejected(source, table string, rs []Rejection) string {
+	var b strings.Builder
+	created := "o.created"
+	if d == MySQL {
+		created = "CASE WHEN UNIX_TIMESTAMP(o.created) = 0 THEN CURRENT_TIMESTAMP(6) ELSE o.created END"
+	}
+	b.WriteString("INSERT INTO exchange_rejected (source, row_id, record_type, record_key, op, payload, created, code, faults) SELECT '" + source +
+		"', o.id, o.record_type, o.record_key, o.op, o.payload, " + created + ", v.code, v.faults FROM (")
+	for i, r := range rs {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		b.WriteString("SELECT " + d.idColumn(r.Row.ID) + ", ? AS code, ? AS faults")
+	}
+	join := "STRAIGHT_JOIN "
+	if d == SQLite {
+		join = "CROSS JOIN " // SQLite keeps the order of a CROSS JOIN
+	}
+	b.WriteString(") v " + join + table + " o ON o.id = v.id ORDER BY o.id")
+	return b.String()
+}
+
+// idColumn is an id as the column of a derived table, typed as the key it is joined with. A bit operation is BIGINT UNSIGNED; a bare
+// literal, or CAST(… AS UNSIGNED), of ten digits is INT to MariaDB 10.11, which then cuts ids above 4,294,967,295 without a word.
+func (d Dialect) idColumn(id uint64) string {
+	if d == SQLite {
+		return d.id(id) + " AS id"
+	}
+	return d.id(id) + "|0 AS id"
+}
+
+// deleteByID removes the rows, reaching each by primary key and asking for the creation time too, since old engines use ids again (F3).
+// A long IN list may be planned as a scan of the table, which waits for other people's open transactions (F1); a join in a fixed order cannot.
+func (d Dialect) deleteByID(table string, rows []Row) string {
+	if d == SQLite { // one writer, and AUTOINCREMENT uses no id twice
+		ids := make([]uint64, len(rows))
+		for i, r := range rows {
+			ids[i] = r.ID
+		}
+		return "DELETE FROM " + table + " WHERE id IN (" + d.idList(ids) + ")"
+	}
+	var b strings.Builder
+	b.WriteString("DELETE o FROM (")
+	for i, r := range rows {
+		if i > 0 {
+			b.WriteString(" UNION ALL ")
+		}
+		fmt.Fprintf(&b, "SELECT %s, %d|0 AS us", d.idColumn(r.ID), r.Created.UnixMicro())
+	}
+	b.WriteString(") v STRAIGHT_JOIN " + table + " o ON o.id = v.id WHERE " + d.time("o.created") + " = v.us")
+	return b.String()
+}

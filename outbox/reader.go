@@ -1,0 +1,282 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	// MaxLoaded is the longest payload in bytes that [Reader.Read] loads; of a longer one it gives the size only. A line may have 256 KiB
+	// (protocol §2), and JSON text shrinks when white space is removed, but not to a quarter in honest use.
+	MaxLoaded = 1 << 20
+	// MaxWaiting is where [Reader.Waiting] stops counting.
+	MaxWaiting = 100_000
+
+	defaultRows, maxRows = 1000, 5000
+	defaultBytes         = 4 << 20
+	deleteChunk          = 500
+	flagResend           = "resend"
+	flagRepair           = "repair:"
+)
+
+// Row is a waiting row as the database holds it. Any client may have written anything: only the types of the columns have been checked.
+type Row struct {
+	ID         uint64    // SQLite: the bits of a signed 64-bit integer
+	Type       string    // bytes as stored
+	Key        []byte    // bytes as stored, never nil
+	Op         string    // bytes as stored
+	Payload    []byte    // nil if Null or Oversize
+	Null       bool      // the payload is NULL
+	Flags      string    // empty if NULL
+	Created    time.Time // UTC, microseconds; the Unix epoch if BadCreated
+	BadCreated bool      // the creation time is a zero date, or in SQLite no time between 1970 and 9999
+	Size       int64     // of the payload, bytes
+	Oversize   bool      // the payload is longer than MaxLoaded and was not loaded
+}
+
+// Resend reports whether the publisher asked to publish the record even if it is unchanged.
+func (r Row) Resend() bool { return r.Flags == flagResend }
+
+// Repairs gives the id in exchange_rejected of the row that this one repairs, see [Resubmit].
+func (r Row) Repairs() (id uint64, ok bool) {
+	s, ok := strings.CutPrefix(r.Flags, flagRepair)
+	if !ok {
+		return 0, false
+	}
+	id, err := strconv.ParseUint(s, 10, 64)
+	return id, err == nil
+}
+
+// Limit bounds one [Reader.Read].
+type Limit struct {
+	Rows  int   // at most this many rows; 0 means 1,000; more than 5,000 is cut to that
+	Bytes int64 // stop before the loaded payloads pass this; 0 means 4 MiB; at least one row is returned all the same
+	// Types, if not empty, restricts the read to these record types, each found by index: the round of the urgent types (design §5).
+	Types []string
+	// Skip, if not nil, names rows to pass over: those of a source in another database that are already taken (design §5).
+	Skip func(id uint64, created time.Time) bool
+}
+
+// Reader reads and removes the waiting rows of one outbox table. It may be used by several goroutines and by several processes at once: two
+// of them may read the same rows, but only one can remove them.
+type Reader struct {
+	db    *sql.DB
+	d     Dialect
+	table string
+}
+
+// NewReader returns a reader of the table; it does not touch the database.
+func NewReader(db *sql.DB, d Dialect, table string) (*Reader, error) {
+	if err := checkTable(d, table); err != nil {
+		return nil, err
+	}
+	return &Reader{db: db, d: d, table: table}, nil
+}
+
+// head is what is read of a row before its body.
+type head struct {
+	id   uint64
+	size int64
+}
+
+// Read returns waiting rows in order of id, and whether more wait. It takes no locks and waits for nobody's: it sees what is committed, and a
+// row committed late under a lower id is in the next read. It first reads sizes and then only as many bodies as the limit allows, so that
+// memory is bounded by lim.Bytes or, if that is smaller, MaxLoaded. A row removed by someone else in between is left out.
+//
+// Never remember an id to read on from: rows below it may still commit (outbox package documentation, "Why not id > last").
+func (r *Reader) Read(ctx context.Context, lim Limit) (rows []Row, more bool, err error) {
+	if lim.Rows <= 0 {
+		lim.Rows = defaultRows
+	}
+	lim.Rows = min(lim.Rows, maxRows)
+	if lim.Bytes <= 0 {
+		lim.Bytes = defaultBytes
+	}
+	heads, err := r.heads(ctx, lim)
+	if err != nil {
+		return nil, false, err
+	}
+	if len(heads) > lim.Rows {
+		heads, more = heads[:lim.Rows], true
+	}
+	var total int64
+	for i, h := range heads {
+		if h.size > MaxLoaded {
+			continue
+		}
+		total += h.size
+		if i > 0 && total > lim.Bytes {
+			heads, more = heads[:i], true
+			break
+		}
+	}
+	if len(heads) == 0 {
+		return nil, more, nil
+	}
+	ids := make([]uint64, len(heads))
+	for i, h := range heads {
+		ids[i] = h.id
+	}
+	rows, cut, err := r.bodies(ctx, ids, lim.Bytes)
+	return rows, more || cut, err
+}
+
+// heads returns up to lim.Rows+1 rows in order of id.
+func (r *Reader) heads(ctx context.Context, lim Limit) ([]head, error) {
+	if len(lim.Types) == 0 {
+		return r.headsOf(ctx, "", lim)
+	}
+	var all []head
+	for _, t := range lim.Types { // one query a type: only an equality is sure to be read in index order
+		hs, err := r.headsOf(ctx, t, lim)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, hs...)
+	}
+	slices.SortFunc(all, func(a, b head) int {
+		if r.d.less(a.id, b.id) {
+			return -1
+		}
+		return 1
+	})
+	return all[:min(len(all), lim.Rows+1)], nil
+}
+
+func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, error) {
+	want := lim.Rows + 1
+	out := make([]head, 0, min(want, 256))
+	var last uint64
+	for first := true; ; first = false {
+		var conds []string
+		var args []any
+		if typ != "" {
+			conds, args = append(conds, r.d.asciiEquals("record_type")), append(args, typ)
+		}
+		if !first {
+			conds = append(conds, "id > "+r.d.id(last))
+		}
+		q := "SELECT id, COALESCE(" + r.d.size("payload") + ", 0), " + r.d.time("created") + " FROM " + r.table
+		if len(conds) > 0 {
+			q += " WHERE " + strings.Join(conds, " AND ")
+		}
+		n, err := r.page(ctx, q+" ORDER BY id LIMIT "+strconv.Itoa(want), args, func(h head, created time.Time) {
+			last = h.id
+			if len(out) < want && (lim.Skip == nil || !lim.Skip(h.id, created)) {
+				out = append(out, h)
+			}
+		})
+		if err != nil {
+			return nil, fmt.Errorf("outbox: read %s: %w", r.table, err)
+		}
+		if n < want || len(out) == want {
+			return out, nil
+		}
+	}
+}
+
+func (r *Reader) page(ctx context.Context, query string, args []any, each func(head, time.Time)) (n int, err error) {
+	rs, err := r.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	defer rs.Close()
+	for rs.Next() {
+		var id rowID
+		var size int64
+		var created sql.RawBytes
+		if err := rs.Scan(&id, &size, &created); err != nil {
+			return n, err
+		}
+		t, _ := r.d.parseTime(created)
+		each(head{uint64(id), size}, t)
+		n++
+	}
+	return n, rs.Err()
+}
+
+// bodies loads the rows. The sizes may have changed since they were read (an id used again), so it counts once more.
+func (r *Reader) bodies(ctx context.Context, ids []uint64, budget int64) (rows []Row, cut bool, err error) {
+	rs, err := r.db.QueryContext(ctx, "SELECT "+r.d.columns("")+" FROM "+r.table+" WHERE "+r.d.idIn(ids)+" ORDER BY id")
+	if err != nil {
+		return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
+	}
+	defer rs.Close()
+	rows = make([]Row, 0, len(ids))
+	var total int64
+	for rs.Next() {
+		row, err := r.d.scanRow(rs)
+		if err != nil {
+			return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
+		}
+		total += int64(len(row.Payload))
+		if len(rows) > 0 && total > budget {
+			return rows, true, nil
+		}
+		rows = append(rows, row)
+	}
+	if err := rs.Err(); err != nil {
+		return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
+	}
+	return rows, false, nil
+}
+
+func (d Dialect) scanRow(rs *sql.Rows) (Row, error) {
+	var id rowID
+	var typ, op, flags, created sql.RawBytes
+	var key, payload []byte
+	var size sql.NullInt64
+	if err := rs.Scan(&id, &typ, &key, &op, &payload, &size, &flags, &created); err != nil {
+		return Row{}, err
+	}
+	row := Row{ID: uint64(id), Type: string(typ), Key: key, Op: string(op), Payload: payload, Null: !size.Valid, Flags: string(flags),
+		Size: size.Int64, Oversize: size.Int64 > MaxLoaded}
+	if key == nil {
+		row.Key = []byte{}
+	}
+	if payload == nil && !row.Null && !row.Oversize {
+		row.Payload = []byte{}
+	}
+	t, ok := d.parseTime(created)
+	row.Created, row.BadCreated = t, !ok
+	return row, nil
+}
+
+// Waiting returns how many rows wait, counting no further than MaxWaiting (that value means "at least"), and the creation time of the row with
+// the lowest id, which is the oldest but for transactions that were open long; the zero time if none waits.
+func (r *Reader) Waiting(ctx context.Context) (n int64, oldest time.Time, err error) {
+	q := fmt.Sprintf("SELECT COUNT(*) FROM (SELECT id FROM %s LIMIT %d) w", r.table, MaxWaiting)
+	if err := r.db.QueryRowContext(ctx, q).Scan(&n); err != nil {
+		return 0, time.Time{}, fmt.Errorf("outbox: count %s: %w", r.table, err)
+	}
+	_, err = r.page(ctx, "SELECT id, 0, "+r.d.time("created")+" FROM "+r.table+" ORDER BY id LIMIT 1", nil, func(_ head, t time.Time) { oldest = t })
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("outbox: read %s: %w", r.table, err)
+	}
+	return n, oldest, nil
+}
+
+// rowID scans an unsigned id of MySQL or a signed one of SQLite.
+type rowID uint64
+
+// Scan implements sql.Scanner.
+func (id *rowID) Scan(v any) error {
+	switch v := v.(type) {
+	case int64:
+		*id = rowID(v)
+	case uint64:
+		*id = rowID(v)
+	case []byte:
+		u, err := strconv.ParseUint(string(v), 10, 64)
+		*id = rowID(u)
+		return err
+	default:
+		return fmt.Errorf("unexpected row id of type %T", v)
+	}
+	return nil
+}
