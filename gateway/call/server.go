@@ -1,0 +1,196 @@
+package call
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"fayi/crypto/keys"
+	"fayi/crypto/seal"
+	"fayi/crypto/sign"
+	"fayi/gateway/directory"
+	"fayi/gateway/problem"
+)
+
+// Request is a call that passed every check: its sender is known, its
+// signature holds, its frames are those it lists.
+type Request struct {
+	From   string
+	Op     string
+	Args   []byte // canonical object; read it with sign.Unmarshal
+	Frames []seal.Frame
+}
+
+// Handler carries out one operation. An error becomes the answer's code; a
+// *problem.Error keeps its own.
+type Handler func(ctx context.Context, r *Request) (*Reply, error)
+
+// Server answers calls. Admit decides who may call at all (a configured peer,
+// the parent, a child); Introduce is given the arguments of a node call before
+// its signature is checked, since they hold the entries that make the caller's
+// key known. Both, like every Handler, are called concurrently.
+type Server struct {
+	Directory *directory.Directory
+	Signer    keys.Signer
+	Handlers  map[string]Handler
+	Admit     func(node string) bool
+	Introduce func(args []byte)
+	Log       *slog.Logger
+
+	nonces nonceCache
+}
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || r.URL.Path != Path {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	var nonce sign.Nonce
+	from := "?"
+	rep, err := s.serve(r, &nonce, &from)
+	if err != nil && problem.Code(err) == problem.Internal {
+		s.Log.ErrorContext(r.Context(), "call failed", "from", from, "err", err)
+	}
+	s.write(w, from, nonce, rep, err)
+}
+
+// serve checks a request in the order that lets nothing unsigned cost or
+// change anything, and runs its handler.
+func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *Reply, err error) {
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxMessage))
+	if err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return nil, problem.New(problem.TooLarge, "over %d bytes", MaxMessage)
+		}
+		return nil, problem.Wrap(problem.Malformed, err)
+	}
+	var req request
+	if err := json.Unmarshal(raw, &req); err != nil {
+		return nil, problem.Wrap(problem.Malformed, err)
+	}
+	c, err := sign.ParseCall(req.Body)
+	if err != nil {
+		return nil, problem.Wrap(problem.NotCanonical, err)
+	}
+	*nonce = c.Nonce
+	if c.To != s.Directory.Me() {
+		return nil, problem.New(problem.NotMe, "addressed to %s", c.To)
+	}
+	if c.Op == OpNode && s.Introduce != nil {
+		s.Introduce(c.Args)
+	}
+	key, ok := s.Directory.Key(c.Key)
+	if !ok || key.Node.Entry.Node != c.From {
+		return nil, problem.New(problem.KeyUnknown, "%s", c.Key)
+	}
+	if !key.Current() {
+		return nil, problem.New(problem.KeyEnded, "%s", c.Key)
+	}
+	if err := verify(key.Cert, keys.CallV1, req.Body, req.Sign); err != nil {
+		return nil, err
+	}
+	*from = c.From
+	if !s.Admit(c.From) {
+		return nil, problem.New(problem.NotPeer, "%s", c.From)
+	}
+	if skew := time.Since(c.Time.Time); skew > MaxSkew || skew < -MaxSkew {
+		return nil, problem.New(problem.Clock, "skew %s", skew.Round(time.Second))
+	}
+	if !s.nonces.fresh(c.Nonce, time.Now()) {
+		return nil, problem.New(problem.Replay, "")
+	}
+	if err := sameFrames(c.Frames, req.Frames); err != nil {
+		return nil, err
+	}
+	h, ok := s.Handlers[c.Op]
+	if !ok {
+		return nil, problem.New(problem.UnknownOp, "%s", c.Op)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.ErrorContext(r.Context(), "handler panicked", "op", c.Op, "from", c.From, "panic", p, "stack", string(debug.Stack()))
+			rep, err = nil, problem.New(problem.Internal, "")
+		}
+	}()
+	return h(r.Context(), &Request{From: c.From, Op: c.Op, Args: c.Args, Frames: req.Frames})
+}
+
+// write signs and sends the answer. A result that cannot be written becomes
+// INTERNAL.
+func (s *Server) write(w http.ResponseWriter, to string, nonce sign.Nonce, rep *Reply, err error) {
+	code := problem.Code(err)
+	if rep == nil || err != nil {
+		rep = &Reply{}
+		if err != nil {
+			rep.Result = refusal{Detail: detail(err)}
+		}
+	}
+	if to == "?" {
+		to = "unknown"
+	}
+	out := answer{Code: code, Msg: problem.Describe(code).Zh, Frames: rep.Frames}
+	result, merr := canonical(rep.Result)
+	if merr == nil {
+		body := sign.Answer{
+			V: 1, From: s.Directory.Me(), To: to, Key: sign.Hash(s.Signer.ID()), Nonce: nonce, Time: sign.Now(),
+			Code: code, Frames: hashes(rep.Frames), Result: result,
+		}
+		out.Body, out.Sign, merr = sign.Sign(s.Signer, keys.AnswerV1, &body)
+	}
+	if merr != nil {
+		s.Log.Error("cannot sign an answer", "err", merr)
+		out = answer{Code: problem.Internal, Msg: problem.Describe(problem.Internal).Zh}
+	}
+	data, merr := json.Marshal(&out)
+	if merr != nil {
+		s.Log.Error("cannot write an answer", "err", merr)
+		data = []byte(`{"code":"INTERNAL","msg":""}`)
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header()["Content-Length"] = []string{itoa(len(data))}
+	w.Write(data)
+}
+
+// refusal is the result of an answer whose code is not 000000.
+type refusal struct {
+	Detail string `json:"detail"`
+}
+
+func detail(err error) string {
+	var e *problem.Error
+	if errors.As(err, &e) {
+		return e.Detail
+	}
+	return ""
+}
+
+// nonceCache remembers nonces for at least the freshness window. It forgets by
+// swapping two generations, so its memory is bounded by the calls of two windows.
+type nonceCache struct {
+	mu        sync.Mutex
+	now, then map[sign.Nonce]struct{}
+	since     time.Time
+}
+
+func (c *nonceCache) fresh(n sign.Nonce, at time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now == nil || at.Sub(c.since) > 2*MaxSkew {
+		c.then, c.now, c.since = c.now, map[sign.Nonce]struct{}{}, at
+	}
+	if _, ok := c.now[n]; ok {
+		return false
+	}
+	if _, ok := c.then[n]; ok {
+		return false
+	}
+	c.now[n] = struct{}{}
+	return true
+}

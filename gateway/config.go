@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"slices"
+	"time"
+
+	"fayi/crypto/keys"
+	"fayi/gateway/sequencer"
+	"fayi/gateway/store"
+)
+
+// Config is what a node runs with. Everything secret has been read already.
+type Config struct {
+	Node     string // this node's id
+	Role     string // ministry, province, city, county, carrier: picks the packs' default audiences
+	Store    *store.Store
+	Identity *keys.Identity
+	DataDir  string // for heads.journal, beside the keys
+
+	PeerAddr  string      // listen address for POST /v1/call; "" for none
+	PeerTLS   *tls.Config // nil for plain HTTP, which is for a TLCP gateway or loopback
+	LocalAddr string      // listen address of the local API; "" for none
+
+	APIKeys []APIKey
+	Peers   []Peer
+	Sources []sequencer.Source
+	Publish map[string][]string // record type or "*" → audiences; absent: the pack's default for Role
+	Inbox   []string            // record types delivered to exchange_inbox
+
+	NoteEvery  time.Duration // between head notes while something changes; default 1 minute
+	NoteLimit  time.Duration // age of a note from which completeness is doubted; default 2 hours
+	PacksDir   string        // folder of further schema packs; may be absent
+	TracePath  string        // file for trace events; "" for none
+	AcceptTest bool          // take streams of the audience "test"
+	Unsafe     bool          // run on a database whose settings may lose commits
+	Log        *slog.Logger
+}
+
+// Peer is a neighbour this node dials.
+type Peer struct {
+	ID, URL    string
+	Push, Poll bool
+}
+
+// APIKey is a token of the local API: its SM3 and what it may do.
+type APIKey struct {
+	Name    string
+	SM3     [32]byte
+	Source  string   // the source its records count as; "" for the first
+	Publish []string // record types, "*" for all
+	Read    []string
+}
+
+// may reports whether a list of record types holds one.
+func may(types []string, recordType string) bool {
+	return slices.Contains(types, "*") || slices.Contains(types, recordType)
+}
+
+func (c *Config) defaults() {
+	if c.NoteEvery <= 0 {
+		c.NoteEvery = time.Minute
+	}
+	if c.NoteLimit <= 0 {
+		c.NoteLimit = 2 * time.Hour
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+}

@@ -1,0 +1,15 @@
+// Package gateway is the node: it opens the store and the keys, and runs the
+// sequencers, the links, the inbox and the two listeners (design §3–§5).
+//
+//	business tx ─► outbox ─► sequencer ─► store ─► replicate ─► peers
+//	                                        │
+//	peers ─► replicate.Receive ─► store ────┴─► inbox, GET /v1/changes ─► business
+//
+// Subpackages, in the order data meets them: sequencer (rows to segments), store
+// (streams on MariaDB or SQLite), replicate (segments between nodes), call (the
+// signed wire form), directory (who is who, and who may read), inbox (records to
+// the business), join (becoming a node), problem (errors people see), trace
+// (events a checker judges).
+//
+// Start with node.go.
+package gateway

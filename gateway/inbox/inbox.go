@@ -1,0 +1,179 @@
+// Package inbox delivers peers' records to the business: lines that were
+// received, judged and not refused go into exchange_inbox in number order, each
+// once (design §8, promise P3).
+//
+// The cursor lies beside the inbox and moves in the transaction that inserts,
+// so a delivery is there whole or not at all, whoever is killed. A business
+// system takes rows and deletes them in its own transaction and never remembers
+// a position. When the inbox is this node's principal consumer, what was
+// delivered is acknowledged to the origin as applied.
+package inbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"fayi/crypto/seal"
+	"fayi/crypto/sign"
+	"fayi/gateway/replicate"
+	"fayi/gateway/store"
+	"fayi/gateway/trace"
+)
+
+// Deliverer moves lines into the inbox. One may run in each process of a node;
+// they may race, and one of them then changes nothing.
+type Deliverer struct {
+	Engine *replicate.Engine
+	Types  []string // record types to deliver; "*" for all, none for no inbox
+	Limit  int      // rows the inbox may hold before delivery waits for the business to take some
+}
+
+// DefaultLimit is the default of Limit.
+const DefaultLimit = 200_000
+
+// ackEvery spaces applied receipts to one origin.
+const ackEvery = time.Second
+
+// Run delivers until ctx ends.
+func (d *Deliverer) Run(ctx context.Context) {
+	if len(d.Types) == 0 {
+		return
+	}
+	applied := map[string]map[string]store.Head{} // origin, stream
+	acked := map[string]time.Time{}
+	for ctx.Err() == nil {
+		version := d.Engine.Hub.Version()
+		full, err := d.Round(ctx, applied)
+		if err != nil && ctx.Err() == nil {
+			d.Engine.Log.ErrorContext(ctx, "delivery failed", "err", err)
+		}
+		for origin, heads := range applied {
+			if time.Since(acked[origin]) < ackEvery {
+				continue
+			}
+			if _, err := d.Engine.Acknowledge(ctx, origin, sign.LevelApplied, heads); err != nil {
+				d.Engine.Log.ErrorContext(ctx, "applied receipt failed", "origin", origin, "err", err)
+				continue
+			}
+			acked[origin] = time.Now()
+			delete(applied, origin)
+		}
+		wait := time.Second
+		if len(applied) > 0 || full || err != nil {
+			wait = ackEvery / 4
+		}
+		wctx, cancel := context.WithTimeout(ctx, wait)
+		if full {
+			<-wctx.Done() // only the business can make room
+		} else {
+			d.Engine.Hub.Wait(wctx, version)
+		}
+		cancel()
+	}
+}
+
+// Round delivers what can be delivered now and adds to applied where each
+// stream stands. Full says that the inbox has no room.
+func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]store.Head) (full bool, err error) {
+	streams, err := d.Engine.Store.Streams(ctx)
+	if err != nil {
+		return false, err
+	}
+	for i := range streams {
+		st := &streams[i]
+		if !d.wants(st) {
+			continue
+		}
+		waiting, err := d.Engine.Store.InboxWaiting(ctx, d.Limit)
+		if err != nil {
+			return false, err
+		}
+		if waiting >= d.Limit {
+			return true, nil
+		}
+		head, err := d.stream(ctx, st, d.Limit-waiting)
+		if err != nil {
+			return false, fmt.Errorf("deliver %s: %w", st.Name, err)
+		}
+		if head.Seq > 0 {
+			if applied[st.Origin] == nil {
+				applied[st.Origin] = map[string]store.Head{}
+			}
+			applied[st.Origin][st.Name] = head
+		}
+	}
+	return false, nil
+}
+
+// wants reports whether a stream's lines belong in the inbox.
+func (d *Deliverer) wants(st *store.Stream) bool {
+	s, err := sign.ParseStream(st.Name)
+	return err == nil && !replicate.System(st.Type) && s.Audience != sign.Test && st.Origin != d.Engine.Directory.Me() &&
+		(slices.Contains(d.Types, "*") || slices.Contains(d.Types, st.Type)) && d.Engine.Directory.InAudience(s, d.Engine.Directory.Me())
+}
+
+// stream delivers one stream as far as it was judged, or until room is used up,
+// and returns the head it reached, zero if it did not move.
+func (d *Deliverer) stream(ctx context.Context, st *store.Stream, room int) (reached store.Head, err error) {
+	at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
+	if err != nil {
+		return reached, err
+	}
+	for at.Compare(st.Checked) < 0 && room > 0 {
+		segs, err := d.Engine.Store.SegmentsAfter(ctx, st.ID, at, 4, 1<<20)
+		if err != nil || len(segs) == 0 {
+			return reached, err
+		}
+		for i := range segs {
+			to := segs[i].End()
+			if to.Pos.Compare(st.Checked) > 0 || room <= 0 {
+				return reached, nil
+			}
+			rows, err := d.rows(ctx, st, &segs[i])
+			if err != nil {
+				return reached, err
+			}
+			err = d.Engine.Store.Deliver(ctx, st.Name, at, to.Pos, rows)
+			if errors.Is(err, store.ErrCursorMoved) || errors.Is(err, store.ErrOutcomeUnknown) {
+				return reached, nil // another process delivers too, or the commit is in doubt: the cursor tells
+			}
+			if err != nil {
+				return reached, err
+			}
+			d.Engine.Trace.Write(trace.Event{Event: trace.Deliver, Stream: st.Name, Gen: to.Gen, First: segs[i].First, Count: segs[i].Count})
+			at, reached = to.Pos, to
+			room -= len(rows)
+		}
+	}
+	return reached, nil
+}
+
+// rows turns a segment's lines into inbox rows, refused ones left out.
+func (d *Deliverer) rows(ctx context.Context, st *store.Stream, seg *store.Segment) ([]store.InboxRow, error) {
+	_, lines, err := d.Engine.Lines(seg)
+	if err != nil {
+		return nil, err
+	}
+	refused, err := d.Engine.Store.Refusals(ctx, st.ID, seg.Gen, seg.First, seg.Last())
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]store.InboxRow, 0, len(lines))
+	for i, raw := range lines {
+		seq := seg.First + uint64(i)
+		if _, bad := refused[seq]; bad {
+			continue
+		}
+		l, err := seal.ParseLine(raw)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, store.InboxRow{
+			Gen: seg.Gen, Seq: seq, Type: st.Type, Key: []byte(l.Key), Op: l.Op, Payload: l.Data, Occurred: l.At.Time,
+		})
+	}
+	return rows, nil
+}

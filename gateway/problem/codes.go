@@ -1,0 +1,102 @@
+package problem
+
+// Codes of answers between nodes and of the local API. They never change
+// meaning; new ones may be added.
+const (
+	Internal      = "INTERNAL"
+	TooLarge      = "TOO_LARGE"
+	Malformed     = "MALFORMED"
+	NotCanonical  = "NOT_CANONICAL"
+	SuiteUnknown  = "SUITE_UNKNOWN"
+	UnknownOp     = "UNKNOWN_OP"
+	NotMe         = "NOT_ME"
+	NotPeer       = "NOT_PEER"
+	KeyUnknown    = "KEY_UNKNOWN"
+	BadSignature  = "BAD_SIGNATURE"
+	KeyEnded      = "KEY_ENDED"
+	Clock         = "CLOCK"
+	Replay        = "REPLAY"
+	FramesDiffer  = "FRAMES_DIFFER"
+	NotForMe      = "NOT_FOR_ME"
+	NotCarrier    = "NOT_CARRIER"
+	Gap           = "GAP"
+	Fork          = "FORK"
+	Forked        = "FORKED"
+	BadStart      = "BAD_START"
+	CannotOpen    = "CANNOT_OPEN"
+	LeafNoOrder   = "LEAF_WITHOUT_ORDER"
+	LineInvalid   = "LINE_INVALID"
+	BadReceipt    = "BAD_RECEIPT"
+	ReceiptAhead  = "RECEIPT_AHEAD"
+	BadNote       = "BAD_NOTE"
+	NoteConflict  = "NOTE_CONFLICT"
+	BadEntry      = "BAD_ENTRY"
+	Territory     = "TERRITORY"
+	BreakGlass    = "BREAK_GLASS"
+	Busy          = "BUSY"
+	Unauthorized  = "UNAUTHORIZED"
+	Forbidden     = "FORBIDDEN"
+	NotFound      = "NOT_FOUND"
+	BadRequest    = "BAD_REQUEST"
+	KeyReused     = "IDEMPOTENCY_KEY_REUSED"
+	Invalid       = "INVALID"
+	Unreachable   = "UNREACHABLE"
+	BadAnswer     = "BAD_ANSWER"
+	BadConfig     = "BAD_CONFIG"
+	Behind        = "DATABASE_BEHIND"
+	Ahead         = "DATABASE_AHEAD"
+	JournalAhead  = "JOURNAL_AHEAD"
+	JoinCode      = "JOIN_CODE"
+	AlreadyExists = "ALREADY_EXISTS"
+	SourceBraked  = "SOURCE_BRAKED"
+)
+
+var table = map[string]Text{
+	OK:            {"成功", "ok", ""},
+	Internal:      {"本节点内部出错", "internal error", "请查看本节点日志,按请求编号查找原因"},
+	TooLarge:      {"报文或记录超过大小上限", "message or record exceeds the size limit", "拆小后重试;大内容请用附件"},
+	Malformed:     {"报文格式不正确", "malformed message", "按《接口规范》核对报文各项"},
+	NotCanonical:  {"被签名的内容不是规范写法", "signed content is not in canonical form", "成员顺序、空白、数字与十六进制写法须与协议第1节完全一致"},
+	SuiteUnknown:  {"不认识的版本或密码套件", "unknown version or cipher suite", "请升级本节点,或让对方使用双方都支持的套件"},
+	UnknownOp:     {"没有这个操作", "unknown operation", "核对操作名"},
+	NotMe:         {"报文的收件节点不是本节点", "the message is addressed to another node", "核对对端地址与节点标识是否对应"},
+	NotPeer:       {"对方不是本节点的对端", "the caller is not a peer of this node", "先完成入网审批(fayi peer approve)或在 peers 中配置"},
+	KeyUnknown:    {"还不认识签名所用的证书,已暂缓", "the signing certificate is not known yet; deferred", "等待目录同步;长时间不消失时核对对方是否已入网"},
+	BadSignature:  {"签名验证不通过", "the signature does not verify", "数据在途中被改动,或对方使用了错误的私钥;请通知对方核查"},
+	KeyEnded:      {"签名证书对这个位置无效", "the signing key is not good for this position", "证书已轮换或吊销;请对方用现行证书重新发布"},
+	Clock:         {"双方时钟相差超过15分钟", "clocks differ by more than 15 minutes", "校准时钟(NTP)后重试"},
+	Replay:        {"同一请求被重放", "the same call was sent twice", "换一个随机数重发"},
+	FramesDiffer:  {"所附数据段与签名清单不一致", "the frames are not those the signed list names", "数据在途中被改动或截断,请重发"},
+	NotForMe:      {"这个数据流不是发给本节点的", "this stream is not meant for this node", "核对流的受众;可能是对方配置有误"},
+	NotCarrier:    {"对方无权转递这个数据流", "the sender may not carry this stream", "核对对端关系和组织层级"},
+	Gap:           {"中间缺少数据段,请从所示位置续传", "segments are missing; continue from the position shown", "无需处理,系统会自动续传"},
+	Fork:          {"同一位置出现两份都有有效签名的不同数据,该流已停止", "two different, validly signed segments at one position; the stream is stopped", "立即联系源节点与登记机关,按分叉处置流程办理"},
+	Forked:        {"该流因分叉已停止", "the stream is stopped because of a fork", "等待源节点与登记机关签发处置决定"},
+	BadStart:      {"新一代数据的起点与所接续的位置不符", "a new generation does not start where it continues from", "请源节点核查恢复过程"},
+	CannotOpen:    {"数据段打不开", "the segment cannot be opened", "容器在途中损坏,系统会重新获取;反复出现请联系发送方"},
+	LeafNoOrder:   {"数据段中有被抹去的记录,但没有相应的删除令", "a line was reduced to its leaf without an erasure order", "可能有人压下了记录;系统会改从别处获取,请通知源节点"},
+	LineInvalid:   {"记录的字节不符合协议", "a line breaks the protocol's byte rules", "请源节点升级或核查"},
+	BadReceipt:    {"回执无效", "the receipt is not valid", "回执未被采信,游标未移动;请通知对方核查"},
+	ReceiptAhead:  {"对方回执的位置超过本节点现有数据", "a reader acknowledges more than this node holds", "本节点数据库可能被回退,正在向对端核对"},
+	BadNote:       {"数据头公告无效", "the head note is not valid", "请通知对方核查"},
+	NoteConflict:  {"数据头公告与所持数据矛盾", "a head note contradicts the copy held here", "可能有人隐瞒或篡改数据,请立即核查"},
+	BadEntry:      {"目录登记项无效", "the directory entry is not valid", "登记项须由上级登记机关签名"},
+	Territory:     {"登记机关无权登记这个节点", "the registrar may not name this node", "核对节点标识与辖区"},
+	BreakGlass:    {"换钥未经旧钥确认,等待人工核准", "a key change without the old key's consent waits for a person", "电话核实后由管理员核准"},
+	Busy:          {"本节点正忙,请稍后重试", "the node is busy; try again later", "稍候会自动重试"},
+	Unauthorized:  {"缺少或错误的接口令牌", "missing or wrong API token", "在 Authorization: Bearer 中提供令牌;见 keys/api.token"},
+	Forbidden:     {"该令牌没有这项权限", "the token lacks this right", "请管理员在 fayi.yaml 的 api.keys 中授权"},
+	NotFound:      {"没有找到", "not found", "核对名称"},
+	BadRequest:    {"请求参数不正确", "bad request", "按提示改正参数"},
+	KeyReused:     {"同一幂等键曾用于不同内容", "this idempotency key was used for other content", "为新内容换一个幂等键"},
+	Invalid:       {"记录不符合数据规范", "the record does not meet its schema", "按所列各项改正后重新提交"},
+	Unreachable:   {"连不上对端", "the peer cannot be reached", "检查网络、地址与对端是否启动;系统会自动重试"},
+	BadAnswer:     {"对端的应答不可信", "the peer's answer cannot be trusted", "应答未通过验签或与请求不符,可能有网关改动了报文"},
+	BadConfig:     {"配置有误", "the configuration has faults", "按所列各项改正 fayi.yaml"},
+	Behind:        {"数据库结构需要升级", "the database needs migrating", "运行 fayi migrate -c fayi.yaml"},
+	Ahead:         {"数据库由更新版本的程序建立", "the database belongs to a newer version", "请使用不低于该版本的程序"},
+	JournalAhead:  {"数据库落后于 heads.journal,可能被回退", "the database is behind heads.journal and may have been rolled back", "系统正向对端取回自己的数据;取不回时另开新一代"},
+	JoinCode:      {"入网核对码不符", "the join code does not match", "请与对方电话核对屏幕上的 5×4 位数字"},
+	AlreadyExists: {"已经存在", "already exists", "换一个目录或名称"},
+	SourceBraked:  {"短时间内删除或改动过多,已暂停等待确认", "too many deletions or changes in a short time; waiting for confirmation", "核实业务系统是否出错,再由值班员确认放行"},
+}

@@ -1,0 +1,142 @@
+package replicate
+
+import (
+	"bufio"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"fayi/gateway/store"
+)
+
+// Journal is heads.journal: where this node's own streams ended when they last
+// left the process (protocol §6). It lies beside the keys, outside the
+// database, so that a database put back to yesterday is noticed before
+// anything is signed twice. Safe for concurrent use.
+type Journal struct {
+	path string
+
+	mu    sync.Mutex
+	f     *os.File
+	heads map[string]store.Head
+	lines int
+}
+
+// compactAt is how many lines the file may have before it is rewritten with
+// one line a stream.
+const compactAt = 20_000
+
+// OpenJournal reads the file, keeping the last line of each stream; a torn last
+// line (the machine stopped while writing) is dropped, since what it announced
+// had not left yet.
+func OpenJournal(path string) (*Journal, error) {
+	j := &Journal{path: path, heads: map[string]store.Head{}}
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("heads.journal: %w", err)
+	}
+	sc := bufio.NewScanner(strings.NewReader(string(data)))
+	for n := 1; sc.Scan(); n++ {
+		name, h, err := parseJournalLine(sc.Text())
+		if err != nil {
+			if n == strings.Count(string(data), "\n")+1 {
+				break // torn: no line feed
+			}
+			return nil, fmt.Errorf("heads.journal line %d: %w", n, err)
+		}
+		j.heads[name] = h
+	}
+	return j, j.compact()
+}
+
+func parseJournalLine(s string) (string, store.Head, error) {
+	var name, hash string
+	var h store.Head
+	if n, err := fmt.Sscanf(s, "%s %d %d %s", &name, &h.Gen, &h.Seq, &hash); n != 4 || err != nil {
+		return "", h, fmt.Errorf("malformed line")
+	}
+	raw, err := hex.DecodeString(hash)
+	if err != nil || len(raw) != len(h.Hash) {
+		return "", h, fmt.Errorf("malformed hash")
+	}
+	copy(h.Hash[:], raw)
+	return name, h, nil
+}
+
+// Head is the last head of a stream that was about to leave.
+func (j *Journal) Head(stream string) store.Head {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.heads[stream]
+}
+
+// Note records heads and syncs them to disk; only then may their segments
+// leave. Heads already noted cost nothing.
+func (j *Journal) Note(heads map[string]store.Head) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var sb strings.Builder
+	for name, h := range heads {
+		if h.Pos.Compare(j.heads[name].Pos) > 0 {
+			fmt.Fprintf(&sb, "%s %d %d %x\n", name, h.Gen, h.Seq, h.Hash)
+			j.lines++
+		}
+	}
+	if sb.Len() == 0 {
+		return nil
+	}
+	if _, err := j.f.WriteString(sb.String()); err != nil {
+		return fmt.Errorf("heads.journal: %w", err)
+	}
+	if err := j.f.Sync(); err != nil {
+		return fmt.Errorf("heads.journal: %w", err)
+	}
+	for name, h := range heads {
+		if h.Pos.Compare(j.heads[name].Pos) > 0 {
+			j.heads[name] = h
+		}
+	}
+	if j.lines > compactAt {
+		return j.compact()
+	}
+	return nil
+}
+
+// compact rewrites the file with one line a stream and reopens it for appending.
+func (j *Journal) compact() error {
+	tmp := j.path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("heads.journal: %w", err)
+	}
+	for name, h := range j.heads {
+		fmt.Fprintf(f, "%s %d %d %x\n", name, h.Gen, h.Seq, h.Hash)
+	}
+	if err := errors.Join(f.Sync(), f.Close(), os.Rename(tmp, j.path)); err != nil {
+		return fmt.Errorf("heads.journal: %w", err)
+	}
+	if dir, err := os.Open(filepath.Dir(j.path)); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+	if j.f != nil {
+		j.f.Close()
+	}
+	if j.f, err = os.OpenFile(j.path, os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return fmt.Errorf("heads.journal: %w", err)
+	}
+	j.lines = len(j.heads)
+	return nil
+}
+
+// Close closes the file.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.f.Close()
+}

@@ -1,0 +1,128 @@
+package replicate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fayi/crypto/keys"
+	"fayi/crypto/sign"
+	"fayi/gateway/problem"
+	"fayi/gateway/store"
+)
+
+// PublishNote signs this node's head note: where its own streams end and how
+// much of the directory it holds.
+func (e *Engine) PublishNote(ctx context.Context) error {
+	streams, err := e.Store.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	note := sign.Note{V: 1, Node: e.me(), Key: sign.Hash(e.Signer.ID()), Heads: []sign.Head{}, Dir: []sign.Head{}}
+	for _, st := range streams {
+		if st.Seq == 0 {
+			continue
+		}
+		switch {
+		case st.Origin == e.me():
+			note.Heads = append(note.Heads, wireHead(st.Name, st.Head))
+		case st.Type == TypeNode:
+			note.Dir = append(note.Dir, wireHead(st.Name, st.Head))
+		}
+	}
+	var n uint64
+	out, err := e.numbered(ctx, "note", func(number uint64, _ sign.Hash) any {
+		n, note.N, note.Time = number, number, sign.Now()
+		return &note
+	}, keys.NoteV1)
+	if err != nil {
+		return err
+	}
+	if _, _, err := e.Store.SaveNote(ctx, store.Note{Node: e.me(), N: n, Body: out.Body, Sig: out.Sign, Arrived: time.Now().UnixMicro()}); err != nil {
+		return err
+	}
+	e.Hub.Note(e.me())
+	return nil
+}
+
+// Hear takes a head note from anyone, keeps it if it verifies and is newer, and
+// raises an incident where it contradicts the copy held here or an earlier note.
+func (e *Engine) Hear(ctx context.Context, sn Signed) error {
+	n, err := sign.ParseNote(sn.Body)
+	if err != nil {
+		return problem.Wrap(problem.BadNote, err)
+	}
+	key, ok := e.Directory.Key(n.Key)
+	if !ok {
+		return problem.New(problem.KeyUnknown, "%s", n.Key)
+	}
+	if key.Node.Entry.Node != n.Node || !key.Current() {
+		return problem.New(problem.BadNote, "key is not %s's", n.Node)
+	}
+	if err := key.Cert.Verify(keys.NoteV1, sn.Body, sn.Sign); err != nil {
+		return problem.Wrap(problem.BadNote, err)
+	}
+	stored, have, err := e.Store.SaveNote(ctx, store.Note{Node: n.Node, N: n.N, Body: sn.Body, Sig: sn.Sign, Arrived: time.Now().UnixMicro()})
+	if err != nil {
+		return err
+	}
+	if have.N == n.N && string(have.Body) != string(sn.Body) {
+		e.alarm(ctx, problem.NoteConflict, "", n.Node, fmt.Sprintf("two notes numbered %d", n.N))
+	}
+	if !stored {
+		return nil
+	}
+	for _, h := range n.Heads {
+		st, err := e.stream(ctx, h.Stream)
+		if err != nil {
+			return err
+		}
+		if st == nil {
+			continue
+		}
+		seg, err := e.Store.SegmentEnding(ctx, st.ID, h.Gen, h.Last)
+		if err != nil {
+			return err
+		}
+		if seg != nil && seg.Hash != store.Hash(h.Hash) {
+			e.alarm(ctx, problem.NoteConflict, h.Stream, n.Node, fmt.Sprintf("gen %d last %d", h.Gen, h.Last))
+		}
+	}
+	e.Hub.Note(n.Node)
+	return nil
+}
+
+// Complete tells for a stream up to which number this node has everything, and
+// as of when: the newest note of the origin whose head this node holds. The
+// zero time means that no note covers the stream yet.
+func (e *Engine) Complete(ctx context.Context, st *store.Stream, notes map[string]*sign.Note) (upto uint64, asOf time.Time) {
+	n, ok := notes[st.Origin]
+	if !ok {
+		return 0, time.Time{}
+	}
+	for _, h := range n.Heads {
+		if h.Stream != st.Name {
+			continue
+		}
+		if seg, err := e.Store.SegmentEnding(ctx, st.ID, h.Gen, h.Last); err == nil && seg != nil && seg.Hash == store.Hash(h.Hash) {
+			return h.Last, n.Time.Time
+		}
+	}
+	return 0, time.Time{}
+}
+
+// notesFor returns notes of nodes that changed (nil for all) which lie on this
+// node's side of the link to peer.
+func (e *Engine) notesFor(ctx context.Context, peer string, changed map[string]bool) ([]Signed, error) {
+	notes, err := e.Store.Notes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := []Signed{}
+	for _, n := range notes {
+		if n.Node != peer && e.Directory.Towards(n.Node) != peer && (changed == nil || changed[n.Node]) {
+			out = append(out, Signed{Body: n.Body, Sign: n.Sig})
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,218 @@
+package replicate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"fayi/crypto/keys"
+	"fayi/crypto/sign"
+	"fayi/gateway/problem"
+	"fayi/gateway/store"
+	"fayi/gateway/trace"
+)
+
+// Signed is a signed object on its way: the bytes as signed, and the signature.
+type Signed struct {
+	Body []byte `json:"body"`
+	Sign []byte `json:"sign"`
+}
+
+// Acknowledge signs a receipt of this node for streams of one origin, as they
+// stand in the store now, keeps it and returns it. Streams of which nothing is
+// held are left out; nil where nothing is left.
+func (e *Engine) Acknowledge(ctx context.Context, origin, level string, heads map[string]store.Head) (*Signed, error) {
+	r := sign.Receipt{
+		V: 1, By: e.me(), Key: sign.Hash(e.Signer.ID()), Origin: origin, Level: level,
+		Streams: []sign.StreamReceipt{}, Orphans: []sign.OrphanRange{},
+	}
+	var acks []store.Ack
+	for name, h := range heads {
+		st, err := e.stream(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if st == nil || h.Seq == 0 {
+			continue
+		}
+		r.Streams = append(r.Streams, sign.StreamReceipt{Stream: name, Gen: h.Gen, Upto: h.Seq, Head: sign.Hash(h.Hash), Rejected: st.Refused})
+		acks = append(acks, store.Ack{Stream: st.ID, Reader: e.me(), Level: level, Head: h, Rejected: st.Refused, At: time.Now().UnixMicro()})
+		orphans, err := e.Store.Orphans(ctx, st.ID)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range orphans {
+			r.Orphans = append(r.Orphans, sign.OrphanRange{Stream: name, Gen: o.Gen, First: o.First, Last: o.Last, Head: sign.Hash(o.Head)})
+		}
+	}
+	if len(r.Streams) == 0 {
+		return nil, nil
+	}
+	out, err := e.numbered(ctx, "receipt/"+origin, func(n uint64, prev sign.Hash) any {
+		r.N, r.Prev, r.Time = n, prev, sign.Now()
+		return &r
+	}, keys.ReceiptV1)
+	if err != nil {
+		return nil, err
+	}
+	for i := range acks {
+		acks[i].N = r.N
+	}
+	rec := store.Receipt{By: r.By, Origin: origin, N: r.N, Level: level, Body: out.Body, Sig: out.Sign, Hash: store.Hash(sign.Sum(out.Body))}
+	if _, err := e.Store.SaveReceipt(ctx, rec, acks); err != nil {
+		return nil, err
+	}
+	e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: origin, Outcome: "signed " + level, Detail: fmt.Sprint(r.N)})
+	e.Hub.Receipt(origin)
+	return out, nil
+}
+
+// numbered signs an object whose number is max(previous + 1, Unix milliseconds)
+// and which names its predecessor, taking the number by compare-and-set so that
+// two processes, or a restored node, never sign two with one number.
+func (e *Engine) numbered(ctx context.Context, counter string, object func(n uint64, prev sign.Hash) any, c keys.Context) (*Signed, error) {
+	for {
+		last, prev, err := e.Store.Counter(ctx, counter)
+		if err != nil {
+			return nil, err
+		}
+		n := max(last+1, uint64(time.Now().UnixMilli()))
+		body, sig, err := sign.Sign(e.Signer, c, object(n, sign.Hash(prev)))
+		if err != nil {
+			return nil, err
+		}
+		ok, err := e.Store.AdvanceCounter(ctx, counter, last, n, store.Hash(sign.Sum(body)))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return &Signed{Body: body, Sign: sig}, nil
+		}
+	}
+}
+
+// Believe takes a receipt from anyone. It counts only if it verifies, its
+// signer may stand on the stream's way, and each head equals this node's own
+// copy at that position (protocol §4); only then do cursors move. Errors carry
+// KEY_UNKNOWN, BAD_RECEIPT or RECEIPT_AHEAD.
+func (e *Engine) Believe(ctx context.Context, sr Signed) error {
+	r, err := sign.ParseReceipt(sr.Body)
+	if err != nil {
+		return problem.Wrap(problem.BadReceipt, err)
+	}
+	key, ok := e.Directory.Key(r.Key)
+	if !ok {
+		return problem.New(problem.KeyUnknown, "%s", r.Key)
+	}
+	if key.Node.Entry.Node != r.By || !key.Current() {
+		return problem.New(problem.BadReceipt, "key is not %s's", r.By)
+	}
+	if err := key.Cert.Verify(keys.ReceiptV1, sr.Body, sr.Sign); err != nil {
+		return problem.Wrap(problem.BadReceipt, err)
+	}
+	var acks []store.Ack
+	var ahead error
+	for _, s := range r.Streams {
+		name, _ := sign.ParseStream(s.Stream)
+		if !e.Directory.OnPath(name, r.By) {
+			return problem.New(problem.BadReceipt, "%s is not on the way of %s", r.By, s.Stream)
+		}
+		st, err := e.stream(ctx, s.Stream)
+		if err != nil {
+			return err
+		}
+		if st == nil {
+			continue
+		}
+		pos := store.Pos{Gen: s.Gen, Seq: s.Upto}
+		seg, err := e.Store.SegmentEnding(ctx, st.ID, s.Gen, s.Upto)
+		switch {
+		case err != nil:
+			return err
+		case seg == nil && pos.Compare(st.Pos) > 0:
+			ahead = problem.New(problem.ReceiptAhead, "%s holds %s to gen %d seq %d", r.By, s.Stream, s.Gen, s.Upto)
+			if name.Origin == e.me() {
+				e.alarm(ctx, problem.ReceiptAhead, s.Stream, r.By, fmt.Sprintf("gen %d seq %d", s.Gen, s.Upto))
+			}
+			continue
+		case seg == nil || seg.Hash != store.Hash(s.Head):
+			e.count(r.By, problem.BadReceipt)
+			return problem.New(problem.BadReceipt, "head of %s at gen %d seq %d differs from the copy here", s.Stream, s.Gen, s.Upto)
+		}
+		acks = append(acks, store.Ack{
+			Stream: st.ID, Reader: r.By, Level: r.Level, Head: store.Head{Pos: pos, Hash: seg.Hash},
+			Rejected: s.Rejected, N: r.N, At: time.Now().UnixMicro(),
+		})
+	}
+	if len(acks) == 0 {
+		return ahead
+	}
+	rec := store.Receipt{By: r.By, Origin: r.Origin, N: r.N, Level: r.Level, Body: sr.Body, Sig: sr.Sign, Hash: store.Hash(sign.Sum(sr.Body))}
+	changed, err := e.Store.SaveReceipt(ctx, rec, acks)
+	if err != nil {
+		return err
+	}
+	if changed {
+		e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: r.By, Outcome: "accepted " + r.Level, Detail: fmt.Sprint(r.N)})
+		e.Hub.Receipt(r.Origin)
+	}
+	return ahead
+}
+
+// acknowledgeAll signs one stored (or carried) receipt an origin for streams
+// that a call just brought.
+func (e *Engine) acknowledgeAll(ctx context.Context, results []StreamResult) ([]Signed, error) {
+	byOrigin := map[string]map[string]map[string]store.Head{} // level, origin, stream
+	for _, r := range results {
+		s, err := sign.ParseStream(r.Stream)
+		if err != nil || r.Last == 0 || s.Origin == e.me() {
+			continue
+		}
+		level := sign.LevelStored
+		if !e.Directory.InAudience(s, e.me()) {
+			level = sign.LevelCarried
+		}
+		if byOrigin[level] == nil {
+			byOrigin[level] = map[string]map[string]store.Head{}
+		}
+		if byOrigin[level][s.Origin] == nil {
+			byOrigin[level][s.Origin] = map[string]store.Head{}
+		}
+		byOrigin[level][s.Origin][r.Stream] = store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}
+	}
+	out := []Signed{}
+	for level, origins := range byOrigin {
+		for origin, heads := range origins {
+			sr, err := e.Acknowledge(ctx, origin, level, heads)
+			if err != nil {
+				return nil, err
+			}
+			if sr != nil {
+				out = append(out, *sr)
+			}
+		}
+	}
+	return out, nil
+}
+
+// receiptsTowards returns the newest receipts whose origin lies in the
+// direction of peer, of origins that changed (nil for all).
+func (e *Engine) receiptsTowards(ctx context.Context, peer string, changed map[string]bool) ([]Signed, error) {
+	out := []Signed{}
+	for _, n := range e.Directory.Nodes() {
+		origin := n.Entry.Node
+		if origin == e.me() || e.Directory.Towards(origin) != peer || changed != nil && !changed[origin] {
+			continue
+		}
+		rs, err := e.Store.ReceiptsOf(ctx, origin)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rs {
+			if r.By != peer {
+				out = append(out, Signed{Body: r.Body, Sign: r.Sig})
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,210 @@
+package replicate
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"fayi/crypto/seal"
+	"fayi/crypto/sign"
+	"fayi/gateway/problem"
+	"fayi/gateway/store"
+)
+
+// Entry states in the store.
+const (
+	EntryAnchor   = "anchor"   // pinned when this node joined
+	EntryAccepted = "accepted" // vouched for by its parent's registrar
+	EntryWaiting  = "waiting"  // break-glass: a person must confirm it
+)
+
+// SaveEntry keeps an entry the directory accepted.
+func SaveEntry(ctx context.Context, st *store.Store, e *sign.Entry, se sign.SignedEntry) error {
+	state := EntryAccepted
+	if e.Parent == "" {
+		state = EntryAnchor
+	}
+	return saveEntry(ctx, st, e, se, state)
+}
+
+func saveEntry(ctx context.Context, st *store.Store, e *sign.Entry, se sign.SignedEntry, state string) error {
+	sigs, err := json.Marshal(se.Sigs)
+	if err != nil {
+		return err
+	}
+	return st.SaveEntry(ctx, store.Entry{Node: e.Node, N: e.N, Body: se.Entry, Sigs: sigs, State: state})
+}
+
+// keepEntry stores an entry that the directory already holds.
+func (e *Engine) keepEntry(ctx context.Context, se sign.SignedEntry) error {
+	entry, err := sign.ParseEntry(se.Entry)
+	if err != nil {
+		return nil
+	}
+	if n, ok := e.Directory.Node(entry.Node); ok && string(n.Signed.Entry) == string(se.Entry) {
+		return SaveEntry(ctx, e.Store, entry, se)
+	}
+	return nil
+}
+
+// LoadDirectory gives the directory what the store keeps: anchors first, then
+// entries as their parents become known.
+func (e *Engine) LoadDirectory(ctx context.Context) error {
+	rows, err := e.Store.Entries(ctx)
+	if err != nil {
+		return err
+	}
+	var rest []sign.SignedEntry
+	for _, r := range rows {
+		se := sign.SignedEntry{Entry: r.Body}
+		if err := json.Unmarshal(r.Sigs, &se.Sigs); err != nil {
+			return fmt.Errorf("entry of %s: %w", r.Node, err)
+		}
+		if r.State != EntryAnchor {
+			rest = append(rest, se)
+		} else if err := e.Directory.Pin(se); err != nil {
+			return err
+		}
+	}
+	e.learnAll(ctx, rest)
+	return nil
+}
+
+// nodeRecord is the data of an exchange_node record.
+type nodeRecord struct {
+	Entry []byte `json:"entry"`
+	Sigs  []struct {
+		By  sign.Hash `json:"by"`
+		Sig []byte    `json:"sig"`
+	} `json:"sigs"`
+}
+
+// systemConsumer is the name under which the store keeps how far this node has
+// acted on the federation's own records.
+const systemConsumer = "system"
+
+// ActOnSystem reads the federation's own records beyond its cursor and acts on
+// them: entries go to the directory, rejections beside what this node
+// published. Acting twice changes nothing, so a crash in between costs nothing.
+// An entry whose parent is not known yet stays before the cursor.
+func (e *Engine) ActOnSystem(ctx context.Context) error {
+	streams, err := e.Store.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range streams {
+		st := &streams[i]
+		if !System(st.Type) || st.Origin == e.me() && st.Type == TypeRejection {
+			continue
+		}
+		if err := e.actOn(ctx, st); err != nil {
+			return fmt.Errorf("act on %s: %w", st.Name, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) actOn(ctx context.Context, st *store.Stream) error {
+	at, err := e.Store.Consumer(ctx, systemConsumer, st.ID)
+	if err != nil {
+		return err
+	}
+	for at.Compare(st.Checked) < 0 {
+		segs, err := e.Store.SegmentsAfter(ctx, st.ID, at, 1, 1)
+		if err != nil || len(segs) == 0 {
+			return err
+		}
+		_, lines, err := e.Lines(&segs[0])
+		if err != nil {
+			return err
+		}
+		refused, err := e.Store.Refusals(ctx, st.ID, segs[0].Gen, segs[0].First, segs[0].Last())
+		if err != nil {
+			return err
+		}
+		var rejections []store.PeerRejection
+		for _, raw := range lines {
+			l, err := seal.ParseLine(raw)
+			if err != nil || l.Op != seal.Put {
+				continue
+			}
+			if _, bad := refused[l.Seq]; bad {
+				continue
+			}
+			if st.Type == TypeNode {
+				if err := e.learnRecord(ctx, st.Name, l.Data); err != nil {
+					return err
+				}
+			} else if r, ok := e.rejectionOf(st.Origin, l.Data); ok {
+				rejections = append(rejections, r)
+			}
+		}
+		to := segs[0].End().Pos
+		err = e.Store.MoveConsumer(ctx, systemConsumer, st.ID, at, to, func(ctx context.Context, tx *sql.Tx) error {
+			return e.Store.SavePeerRejections(ctx, tx, rejections)
+		})
+		if errors.Is(err, store.ErrCursorMoved) {
+			return nil // another process is at it
+		}
+		if err != nil {
+			return err
+		}
+		at = to
+	}
+	return nil
+}
+
+// learnRecord gives an exchange_node record to the directory. Only an unknown
+// parent is an error, since it will be known later; what is refused for good is
+// alarmed and passed over.
+func (e *Engine) learnRecord(ctx context.Context, stream string, data []byte) error {
+	var rec nodeRecord
+	if err := json.Unmarshal(data, &rec); err != nil {
+		e.alarm(ctx, problem.BadEntry, stream, "", "unreadable entry")
+		return nil
+	}
+	se := sign.SignedEntry{Entry: rec.Entry, Sigs: []sign.EntrySig{}}
+	for _, s := range rec.Sigs {
+		se.Sigs = append(se.Sigs, sign.EntrySig{By: s.By, Sig: s.Sig})
+	}
+	changed, err := e.Learn(ctx, se)
+	switch code := problem.Code(err); {
+	case err == nil:
+		if changed {
+			e.Hub.Stream(stream) // what could not be verified before may be now
+		}
+		return nil
+	case code == problem.KeyUnknown || code == problem.Internal:
+		return err
+	case code == problem.BreakGlass:
+		if entry, perr := sign.ParseEntry(se.Entry); perr == nil {
+			if err := saveEntry(ctx, e.Store, entry, se, EntryWaiting); err != nil {
+				return err
+			}
+		}
+		e.alarm(ctx, code, stream, "", err.Error())
+		return nil
+	default:
+		e.alarm(ctx, code, stream, "", err.Error())
+		return nil
+	}
+}
+
+// rejectionOf reads an exchange_rejection record about one of this node's streams.
+func (e *Engine) rejectionOf(by string, data []byte) (store.PeerRejection, bool) {
+	var r RejectionRecord
+	if err := json.Unmarshal(data, &r); err != nil || !strings.HasPrefix(r.Stream, e.me()+"/") {
+		return store.PeerRejection{}, false
+	}
+	at := time.Now()
+	if t, err := sign.ParseTime(r.Time); err == nil {
+		at = t.Time
+	}
+	return store.PeerRejection{
+		Stream: r.Stream, Gen: r.Gen, Seq: r.Seq, By: by, Code: r.Code, Pointer: r.Pointer, Pack: r.Pack, At: at.UnixMicro(), Open: true,
+	}, true
+}

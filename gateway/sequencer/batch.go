@@ -1,0 +1,286 @@
+package sequencer
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+
+	"fayi/crypto/seal"
+	"fayi/crypto/sign"
+	"fayi/gateway/replicate"
+	"fayi/gateway/store"
+	"fayi/gateway/trace"
+	"fayi/outbox"
+	"fayi/schemas"
+)
+
+// batch is one round's rows on their way into segments.
+type batch struct {
+	s        *Sequencer
+	registry *schemas.Registry
+	records  []*record
+	rejected []outbox.Rejection
+	streams  map[string]*appending
+	replaced map[string][]store.Pos // versions that a new one replaces, by stream
+	tallied  map[string]*Tally
+	outcomes map[*outbox.Row]string // for the trace
+}
+
+// appending is what one stream gains.
+type appending struct {
+	name    string
+	stream  store.Stream
+	gen     uint64                    // of the segments to come
+	latest  map[[16]byte]store.Latest // of the keys at hand, moving as lines are added
+	open    map[store.Pos]bool        // versions some reader refused
+	lines   []pending
+	changed map[[16]byte]bool
+}
+
+// pending is a line before it has a number in a segment.
+type pending struct {
+	rec *record
+	was *seal.Was
+}
+
+func newBatch(s *Sequencer) *batch {
+	return &batch{
+		s: s, registry: s.Schemas(), streams: map[string]*appending{}, replaced: map[string][]store.Pos{},
+		tallied: map[string]*Tally{}, outcomes: map[*outbox.Row]string{},
+	}
+}
+
+func (b *batch) tally(recordType string) *Tally {
+	t := b.tallied[recordType]
+	if t == nil {
+		t = &Tally{Source: b.s.Source.Name, Type: recordType}
+		b.tallied[recordType] = t
+	}
+	return t
+}
+
+func (b *batch) tallies() []Tally {
+	var out []Tally
+	for _, name := range slices.Sorted(maps.Keys(b.tallied)) {
+		out = append(out, *b.tallied[name])
+	}
+	return out
+}
+
+func (b *batch) took(row *outbox.Row, outcome string) {
+	if b.s.Trace.Enabled() {
+		b.outcomes[row] = outcome
+	}
+}
+
+// decide loads what is known of the batch's keys and decides, row by row in
+// order, what each stream gains. A row is taken whole: if one of its streams
+// says that the key is another source's, it is rejected.
+func (b *batch) decide(ctx context.Context) error {
+	if err := b.load(ctx); err != nil {
+		return err
+	}
+	for _, rec := range b.records {
+		if b.foreign(rec) {
+			b.reject(rec.row, schemas.Faults{fault(codeNotYours, "")})
+			continue
+		}
+		changed := false
+		for _, name := range rec.streams {
+			changed = b.streams[name].add(b, rec) || changed
+		}
+		if changed {
+			b.tally(rec.row.Type).Accepted++
+			b.took(rec.row, "accepted")
+		} else {
+			b.tally(rec.row.Type).Unchanged++
+			b.took(rec.row, "unchanged")
+		}
+	}
+	return nil
+}
+
+// load reads each stream's head and the newest versions of the keys at hand.
+func (b *batch) load(ctx context.Context) error {
+	keys := map[string][][16]byte{}
+	for _, rec := range b.records {
+		for _, name := range rec.streams {
+			keys[name] = append(keys[name], rec.keyHash)
+		}
+	}
+	for name, ks := range keys {
+		st, err := b.s.Store.EnsureStream(ctx, name)
+		if err != nil {
+			return err
+		}
+		a := &appending{name: name, stream: st, gen: b.s.generation(name, st.Head), changed: map[[16]byte]bool{}}
+		if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
+			return err
+		}
+		positions := make([]store.Pos, 0, len(a.latest))
+		for _, l := range a.latest {
+			positions = append(positions, l.Pos)
+		}
+		if a.open, err = b.s.Store.OpenRejections(ctx, name, positions); err != nil {
+			return err
+		}
+		b.streams[name] = a
+	}
+	return nil
+}
+
+// foreign reports whether the key was first published by another source.
+func (b *batch) foreign(rec *record) bool {
+	return slices.ContainsFunc(rec.streams, func(name string) bool {
+		l, ok := b.streams[name].latest[rec.keyHash]
+		return ok && l.Source != b.s.Source.Name
+	})
+}
+
+// add appends the record to the stream unless it is unchanged: compared with
+// the newest version, earlier rows of this batch included, a deleted or unknown
+// key being nothing; never while a reader's rejection of that version is open
+// or the publisher asks to resend (design §5, F12–F14).
+func (a *appending) add(b *batch, rec *record) bool {
+	l, known := a.latest[rec.keyHash]
+	exists := known && l.Op == seal.Put
+	same := exists && rec.row.Op == seal.Put && l.Fingerprint == store.Hash(rec.contents) || !exists && rec.row.Op == seal.Del
+	if same && !rec.row.Resend() && !a.open[l.Pos] {
+		return false
+	}
+	p := pending{rec: rec}
+	if known {
+		p.was = &seal.Was{Gen: l.Gen, Seq: l.Seq}
+		if a.open[l.Pos] {
+			b.replaced[a.name] = append(b.replaced[a.name], l.Pos)
+		}
+	}
+	a.lines = append(a.lines, p)
+	a.latest[rec.keyHash] = store.Latest{
+		KeyHash: rec.keyHash, Op: rec.row.Op, Fingerprint: store.Hash(rec.contents), Source: b.s.Source.Name,
+		Pos: store.Pos{Gen: a.gen, Seq: a.stream.Seq + uint64(len(a.lines))},
+	}
+	a.changed[rec.keyHash] = true
+	return true
+}
+
+// seal cuts every stream's lines into segments.
+func (b *batch) seal(ctx context.Context) ([]store.Append, error) {
+	var out []store.Append
+	for _, name := range slices.Sorted(maps.Keys(b.streams)) {
+		a := b.streams[name]
+		if len(a.lines) == 0 {
+			continue
+		}
+		app := store.Append{Stream: a.stream.ID, From: a.stream.Head}
+		for key := range a.changed {
+			app.Latest = append(app.Latest, a.latest[key])
+		}
+		head := a.stream.Head
+		var lines [][]byte
+		size := 0
+		cut := func(schema string) error {
+			if len(lines) == 0 {
+				return nil
+			}
+			seg, err := b.sealOne(name, seal.Draft{
+				Stream: name, Gen: a.gen, First: head.Seq + 1, Prev: sign.Hash(head.Hash), Schema: schema, Time: sign.Now(),
+			}, a.stream.ID, lines)
+			if err != nil {
+				return err
+			}
+			app.Segments = append(app.Segments, seg)
+			head, lines, size = seg.End(), nil, 0
+			return nil
+		}
+		schema := ""
+		for _, p := range a.lines {
+			line, err := b.line(head.Seq+uint64(len(lines))+1, p)
+			if err != nil {
+				return nil, err
+			}
+			ref := p.rec.schema.Ref()
+			if len(lines) == seal.MaxLines || size+len(line)+1 > seal.MaxLineBytes || schema != ref {
+				// The line's number stands: cutting only moves segment borders.
+				if err := cut(schema); err != nil {
+					return nil, err
+				}
+			}
+			schema = ref
+			lines, size = append(lines, line), size+len(line)+1
+		}
+		if err := cut(schema); err != nil {
+			return nil, err
+		}
+		end := head.Pos
+		app.Checked = &end // judged before it was sealed
+		out = append(out, app)
+	}
+	return out, ctx.Err()
+}
+
+// line writes a record's line with a fresh salt.
+func (b *batch) line(seq uint64, p pending) ([]byte, error) {
+	row := p.rec.row
+	l := seal.Line{
+		Seq: seq, Key: p.rec.key, Op: row.Op, At: sign.At(row.Created), Src: b.s.Source.Name,
+		Ref: fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro()), Was: p.was, Data: p.rec.data,
+	}
+	if _, err := rand.Read(l.Salt[:]); err != nil {
+		return nil, err
+	}
+	return seal.AppendLine(make([]byte, 0, len(l.Data)+lineOverhead/2), &l), nil
+}
+
+func (b *batch) sealOne(name string, d seal.Draft, stream int64, lines [][]byte) (store.Segment, error) {
+	seg, err := seal.Seal(d, lines, b.s.Signer)
+	if err != nil {
+		return store.Segment{}, err
+	}
+	parsed, err := sign.ParseStream(name)
+	if err != nil {
+		return store.Segment{}, err
+	}
+	readers, err := replicate.WrapNext(b.s.Directory, parsed, seg.Key)
+	if err != nil {
+		return store.Segment{}, err
+	}
+	return replicate.Stored(b.s.StoreKey, stream, seg, readers)
+}
+
+// announce tells the process and the trace what was committed.
+func (b *batch) announce(appends []store.Append) {
+	for _, name := range slices.Sorted(maps.Keys(b.streams)) {
+		if len(b.streams[name].lines) > 0 {
+			delete(b.s.nextGen, name)
+			b.s.Hub.Stream(name)
+		}
+	}
+	if !b.s.Trace.Enabled() {
+		return
+	}
+	for row, outcome := range b.outcomes {
+		b.s.Trace.Write(trace.Event{Event: trace.Take, Outcome: outcome, Keys: []string{trace.Key(string(row.Key))},
+			Refs: []string{fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro())}})
+	}
+	for _, a := range b.streams {
+		at := 0
+		for _, app := range appends {
+			if app.Stream != a.stream.ID {
+				continue
+			}
+			for _, seg := range app.Segments {
+				hash, prev := sign.Hash(seg.Hash), sign.Hash(seg.Prev)
+				ev := trace.Event{Event: trace.Seal, Stream: a.name, Gen: seg.Gen, First: seg.First, Count: seg.Count, Hash: &hash, Prev: &prev}
+				for _, p := range a.lines[at : at+int(seg.Count)] {
+					ev.Keys = append(ev.Keys, trace.Key(p.rec.key))
+					ev.Refs = append(ev.Refs, fmt.Sprintf("%s:%d:%d", b.s.Source.Name, p.rec.row.ID, p.rec.row.Created.UnixMicro()))
+				}
+				at += int(seg.Count)
+				b.s.Trace.Write(ev)
+			}
+		}
+	}
+}

@@ -1,0 +1,18 @@
+// Package sequencer gives records their place: it takes waiting outbox rows,
+// checks them, and seals them into the node's own streams (design §5).
+//
+// Row ids are not commit order, so a row's number is given after its business
+// transaction committed, by whoever first moves the stream's head:
+//
+//	outbox rows ─ read, plain ─► intake: shape, rights, schema ─┬─► rejected, whole, with reasons
+//	                                                            ├─► unchanged: dropped and counted
+//	                                                            └─► lines ─► segments
+//	one transaction: heads by compare-and-set · segments · newest versions · rejected rows · tallies ·
+//	                 exactly the rows read removed, by primary key, their number checked
+//
+// Safety lies in that transaction, not in the lease: two sequencers may race,
+// one of them then changes nothing and reads again. Nothing is sent from here;
+// pushers and pollers read committed rows.
+//
+// Start with [Sequencer.Round].
+package sequencer

@@ -1,0 +1,235 @@
+package sequencer
+
+import (
+	"context"
+	"crypto/hmac"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"fayi/crypto/keys"
+	"fayi/gateway/directory"
+	"fayi/gateway/replicate"
+	"fayi/gateway/store"
+	"fayi/gateway/trace"
+	"fayi/outbox"
+	"fayi/schemas"
+
+	"github.com/emmansun/gmsm/sm3"
+)
+
+// Source is one business system's outbox table and what it may publish.
+type Source struct {
+	Name   string   // in every line it publishes
+	Table  string   // in the node's database
+	Types  []string // record types it may publish; "*" for all
+	Ops    []string // put, del
+	Prefix string   // of every key; "" for any
+}
+
+// Sequencer seals what one source publishes. Its fields are set once; Round is
+// called by one goroutine at a time, while any number of other sequencers, in
+// this process or another, may work on the same tables.
+type Sequencer struct {
+	Source    Source
+	Store     *store.Store
+	Directory *directory.Directory
+	Signer    keys.Signer
+	StoreKey  *keys.StoreKey
+	Schemas   func() *schemas.Registry
+	Audiences func(recordType string) []string // of business types at this node
+	Journal   *replicate.Journal
+	Hub       *replicate.Hub
+	Trace     *trace.Writer
+	Log       *slog.Logger
+
+	reader  *outbox.Reader
+	hashes  *Hashes
+	nextGen map[string]bool // streams whose database was found behind heads.journal
+}
+
+// Hashes are the node's keyed hashes of keys and contents: they tell versions
+// apart without leaving a trace of erased records that could be guessed.
+type Hashes struct{ key, contents [32]byte }
+
+// NewHashes derives the hashes' keys from the store key.
+func NewHashes(k *keys.StoreKey) *Hashes {
+	return &Hashes{key: k.Derive("fayi-latest-key-v1"), contents: k.Derive("fayi-latest-contents-v1")}
+}
+
+// Key is the hash of a record key.
+func (h *Hashes) Key(key string) (out [16]byte) {
+	m := hmac.New(sm3.New, h.key[:])
+	m.Write([]byte(key))
+	copy(out[:], m.Sum(nil))
+	return out
+}
+
+// Contents is the hash of what makes two versions equal: op, schema, contents.
+func (h *Hashes) Contents(op, schema string, data []byte) (out store.Hash) {
+	m := hmac.New(sm3.New, h.contents[:])
+	m.Write([]byte(op))
+	m.Write([]byte{0})
+	m.Write([]byte(schema))
+	m.Write([]byte{0})
+	m.Write(data)
+	m.Sum(out[:0])
+	return out
+}
+
+// Limits of one round.
+const (
+	roundRows  = 2000
+	roundBytes = 4 << 20
+)
+
+// Tally is what one round, or all of them, did with rows of one record type.
+type Tally = store.Tally
+
+// Init prepares the sequencer and looks for streams whose database lies behind
+// heads.journal: they were put back to an earlier state after segments had
+// left, so their next segment opens a new generation (protocol §6).
+func (s *Sequencer) Init(ctx context.Context) error {
+	var err error
+	if s.reader, err = outbox.NewReader(s.Store.DB(), s.Store.Dialect(), s.Source.Table); err != nil {
+		return err
+	}
+	s.hashes = NewHashes(s.StoreKey)
+	s.nextGen = map[string]bool{}
+	streams, err := s.Store.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	for _, st := range streams {
+		if st.Origin != s.Directory.Me() {
+			continue
+		}
+		j := s.Journal.Head(st.Name)
+		if j.Seq == 0 {
+			continue
+		}
+		seg, err := s.Store.SegmentEnding(ctx, st.ID, j.Gen, j.Seq)
+		if err != nil {
+			return err
+		}
+		if seg == nil || seg.Hash != j.Hash {
+			s.nextGen[st.Name] = true
+			s.Log.WarnContext(ctx, "database is behind heads.journal; the next segment opens a new generation", "stream", st.Name,
+				"journal_gen", j.Gen, "journal_seq", j.Seq, "gen", st.Gen, "seq", st.Seq)
+		}
+	}
+	return nil
+}
+
+// Round takes what waits, at most a round's worth, in one transaction. It
+// returns how many rows left the outbox and whether more wait. When another
+// sequencer was faster it returns zero and true.
+func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
+	rows, more, err := s.reader.Read(ctx, outbox.Limit{Rows: roundRows, Bytes: roundBytes})
+	if err != nil || len(rows) == 0 {
+		return 0, false, err
+	}
+	b := newBatch(s)
+	for i := range rows {
+		b.intake(&rows[i])
+	}
+	if err := b.decide(ctx); err != nil {
+		return 0, false, err
+	}
+	appends, err := b.seal(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	err = s.Store.Append(ctx, appends, func(ctx context.Context, tx *sql.Tx) error {
+		if len(b.rejected) > 0 {
+			if err := outbox.Reject(ctx, tx, s.Store.Dialect(), s.Source.Name, s.Source.Table, b.rejected); err != nil {
+				return err
+			}
+		}
+		for stream, positions := range b.replaced {
+			if _, err := s.Store.ClosePeerRejections(ctx, tx, stream, positions); err != nil {
+				return err
+			}
+		}
+		if err := s.Store.AddTallies(ctx, tx, b.tallies()); err != nil {
+			return err
+		}
+		return s.reader.Remove(ctx, tx, rows)
+	})
+	switch {
+	case errors.Is(err, store.ErrHeadMoved), errors.Is(err, outbox.ErrTaken), errors.Is(err, store.ErrOutcomeUnknown):
+		// Somebody else was faster, or it is not known whether this commit
+		// happened: either way the tables decide, and they are read again.
+		return 0, true, nil
+	case err != nil:
+		return 0, false, fmt.Errorf("sequence %s: %w", s.Source.Name, err)
+	}
+	b.announce(appends)
+	return len(rows), more, nil
+}
+
+// idle paces looking at an outbox: at once while rows come, then slower.
+const (
+	busyPause = 5 * time.Millisecond
+	idlePause = 40 * time.Millisecond
+)
+
+// Run calls Round until ctx ends. Lease says whether this process is the one to
+// work; failing to hold it only saves wasted work.
+func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
+	pause := busyPause
+	for ctx.Err() == nil {
+		n, more := 0, false
+		if lease() {
+			var err error
+			if n, more, err = s.Round(ctx); err != nil && ctx.Err() == nil {
+				s.Log.ErrorContext(ctx, "sequencing failed", "source", s.Source.Name, "err", err)
+				pause = time.Second
+			}
+		}
+		switch {
+		case more:
+			continue
+		case n > 0:
+			pause = busyPause
+		default:
+			pause = min(pause+pause/2, max(idlePause, pause))
+		}
+		t := time.NewTimer(min(pause, time.Second))
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+		}
+		if pause > idlePause {
+			pause = idlePause
+		}
+	}
+}
+
+// generation is the generation of the next segment of a stream that ends at head.
+func (s *Sequencer) generation(name string, head store.Head) uint64 {
+	now := uint64(time.Now().Unix())
+	switch {
+	case s.nextGen[name]:
+		return max(now, head.Gen+1, s.Journal.Head(name).Gen+1)
+	case head.Gen > 0:
+		return head.Gen
+	}
+	return max(now, s.Journal.Head(name).Gen+1)
+}
+
+// Check judges a record as a round would, without touching the database: what a
+// form or an import shows before anything is queued.
+func (s *Sequencer) Check(r outbox.Record) schemas.Faults {
+	row := outbox.Row{Type: r.Type, Key: []byte(r.Key), Op: string(r.Op), Payload: r.Payload, Null: r.Payload == nil, Size: int64(len(r.Payload))}
+	_, faults := newBatch(s).check(&row)
+	return faults
+}
+
+// Waiting tells how many rows wait, up to a bound, and since when.
+func (s *Sequencer) Waiting(ctx context.Context) (int64, time.Time, error) {
+	return s.reader.Waiting(ctx)
+}

@@ -1,0 +1,198 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"fayi/crypto/sign"
+	"fayi/gateway/problem"
+	"fayi/gateway/replicate"
+	"fayi/gateway/store"
+	"fayi/outbox"
+)
+
+// StreamStatus is where a stream stands at this node and at its readers.
+type StreamStatus struct {
+	Stream  string        `json:"stream"`
+	Gen     uint64        `json:"gen"`
+	LastSeq uint64        `json:"last_seq"`
+	Head    string        `json:"head"`
+	Judged  uint64        `json:"judged"`           // lines checked against their pack
+	Refused uint64        `json:"refused"`          // by this node
+	State   string        `json:"state,omitempty"`  // held, forked, bad_start
+	Detail  string        `json:"detail,omitempty"` //
+	Upto    uint64        `json:"complete_to,omitempty"`
+	AsOf    time.Time     `json:"complete_as_of,omitzero"`
+	Acks    []ReaderState `json:"readers"`
+}
+
+// ReaderState is a reader's newest receipt of one level.
+type ReaderState struct {
+	Reader   string    `json:"reader"`
+	Level    string    `json:"level"`
+	Gen      uint64    `json:"gen"`
+	Upto     uint64    `json:"upto"`
+	Rejected uint64    `json:"rejected"`
+	At       time.Time `json:"at"`
+}
+
+// StreamStatuses lists every stream this node knows.
+func (n *Node) StreamStatuses(ctx context.Context) ([]StreamStatus, error) {
+	streams, err := n.cfg.Store.Streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	acks, err := n.cfg.Store.AllAcks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	byStream := map[int64][]ReaderState{}
+	for _, a := range acks {
+		byStream[a.Stream] = append(byStream[a.Stream], ReaderState{a.Reader, a.Level, a.Gen, a.Seq, a.Rejected, time.UnixMicro(a.At)})
+	}
+	notes, err := n.notes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]StreamStatus, 0, len(streams))
+	for i := range streams {
+		st := &streams[i]
+		s := StreamStatus{
+			Stream: st.Name, Gen: st.Gen, LastSeq: st.Seq, Head: st.Hash.String(), Judged: st.Checked.Seq, Refused: st.Refused,
+			State: st.State, Detail: st.Detail, Acks: byStream[st.ID],
+		}
+		s.Upto, s.AsOf = n.engine.Complete(ctx, st, notes)
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (n *Node) notes(ctx context.Context) (map[string]*sign.Note, error) {
+	rows, err := n.cfg.Store.Notes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]*sign.Note{}
+	for _, r := range rows {
+		if note, err := sign.ParseNote(r.Body); err == nil {
+			out[r.Node] = note
+		}
+	}
+	return out, nil
+}
+
+func (n *Node) getStreams(_ *APIKey, w http.ResponseWriter, r *http.Request) error {
+	list, err := n.StreamStatuses(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"streams": list})
+	return nil
+}
+
+// Status is what GET /v1/status shows.
+type Status struct {
+	Node    string                `json:"node"`
+	Role    string                `json:"role"`
+	Name    string                `json:"name"`
+	Since   time.Time             `json:"since"`
+	Links   []replicate.LinkState `json:"links"`
+	Sources []SourceStatus        `json:"sources"`
+	Tallies []store.Tally         `json:"tallies"`
+	Faults  []FaultCount          `json:"faults"` // what peers did wrong, counted
+	Events  []store.Event         `json:"events"`
+}
+
+// SourceStatus is what waits in a source's outbox.
+type SourceStatus struct {
+	Source  string    `json:"source"`
+	Table   string    `json:"table"`
+	Waiting int64     `json:"waiting"` // bounded: a large figure means at least that many
+	Oldest  time.Time `json:"oldest,omitzero"`
+	Leader  bool      `json:"leader"` // this process works on it
+}
+
+// FaultCount counts a code against a sender.
+type FaultCount struct {
+	Peer  string `json:"peer"`
+	Code  string `json:"code"`
+	Count uint64 `json:"count"`
+}
+
+// Status collects the node's state.
+func (n *Node) Status(ctx context.Context) (*Status, error) {
+	out := &Status{Node: n.cfg.Node, Role: n.cfg.Role, Since: n.started}
+	if me, ok := n.engine.Directory.Node(n.cfg.Node); ok {
+		out.Name = me.Names.Zh
+	}
+	for _, l := range n.links {
+		out.Links = append(out.Links, l.State())
+	}
+	for i, s := range n.sequencers {
+		waiting, oldest, err := s.Waiting(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out.Sources = append(out.Sources, SourceStatus{s.Source.Name, s.Source.Table, waiting, oldest, n.leases[i].Held()})
+	}
+	var err error
+	if out.Tallies, err = n.cfg.Store.Tallies(ctx); err != nil {
+		return nil, err
+	}
+	for k, c := range n.engine.Faults() {
+		out.Faults = append(out.Faults, FaultCount{k[0], k[1], c})
+	}
+	out.Events, err = n.cfg.Store.Events(ctx, 0, 100)
+	return out, err
+}
+
+func (n *Node) getStatus(_ *APIKey, w http.ResponseWriter, r *http.Request) error {
+	s, err := n.Status(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, s)
+	return nil
+}
+
+// refusedRow is a rejected row without its contents.
+type refusedRow struct {
+	ID       uint64          `json:"id"`
+	Source   string          `json:"source"`
+	Type     string          `json:"type"`
+	Key      string          `json:"key"`
+	Op       string          `json:"op"`
+	Code     string          `json:"code"`
+	Faults   json.RawMessage `json:"faults"`
+	State    string          `json:"state"`
+	Rejected time.Time       `json:"rejected_at"`
+}
+
+// getRejected lists what could not be published, with the reasons, by id.
+func (n *Node) getRejected(k *APIKey, w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := outbox.Filter{Source: q.Get("source"), State: outbox.State(q.Get("state")), Type: q.Get("type"), Code: q.Get("code"), Limit: 100}
+	if v := q.Get("after"); v != "" {
+		id, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			return problem.New(problem.BadRequest, "after")
+		}
+		f.AfterID = id
+	}
+	rows, err := outbox.ListRejected(r.Context(), n.cfg.Store.DB(), n.cfg.Store.Dialect(), f)
+	if err != nil {
+		return err
+	}
+	out := []refusedRow{}
+	for _, x := range rows {
+		if k.Source != "" && k.Source != x.Source || !may(k.Publish, x.Row.Type) {
+			continue
+		}
+		out = append(out, refusedRow{x.ID, x.Source, x.Row.Type, string(x.Row.Key), x.Row.Op, x.Code, x.Faults, string(x.State), x.RejectedAt})
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"rejected": out})
+	return nil
+}
