@@ -1,0 +1,215 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// File is fayi.yaml. Only [Load] makes a complete one; it is not changed afterwards.
+type File struct {
+	Node     string              `yaml:"node"`     // id, as in the node's certificates
+	Name     string              `yaml:"name"`     // for people
+	Role     string              `yaml:"role"`     // one of join.Roles
+	Database Database            `yaml:"database"` // of the node, holding also the contract tables
+	Keys     Keys                `yaml:"keys"`
+	Listen   Listen              `yaml:"listen"`
+	API      API                 `yaml:"api"`
+	Peers    []Peer              `yaml:"peers"`   // nodes this one dials; others may dial it
+	Sources  []Source            `yaml:"sources"` // outbox tables; default: main, exchange_outbox, everything
+	Publish  map[string][]string `yaml:"publish"` // record type or "*" → audiences; default: the pack's for the role
+	Inbox    []string            `yaml:"inbox"`   // record types of peers delivered to exchange_inbox; default: all
+	Notes    Notes               `yaml:"notes"`
+	Packs    string              `yaml:"packs"` // folder of further packs, one folder each; need not exist; default: packs
+	Trace    string              `yaml:"trace"` // file for trace events; empty: none
+	Test     bool                `yaml:"test"`  // accept streams of the audience "test"
+
+	path string // absolute, of the file itself
+}
+
+// Database says where the node's tables are.
+type Database struct {
+	Driver string `yaml:"driver"` // sqlite or mysql
+	// DSN is for sqlite a path; for mysql a go-sql-driver data source name, or "file:" and the path of a file that
+	// holds it. One with a password is allowed only in a file.
+	DSN string `yaml:"dsn"`
+}
+
+// Keys says where the private keys are.
+type Keys struct {
+	Dir        string `yaml:"dir"`        // the node's identity; heads.journal is here too
+	Passphrase string `yaml:"passphrase"` // "file:" and a path
+	// Registrar is the folder of the registrar's keys with its own file "passphrase"; default: registrar. It should be
+	// on a medium that is plugged in for approvals only (design §7).
+	Registrar string `yaml:"registrar"`
+}
+
+// Listen holds the addresses host:port the node binds. Empty: not at all.
+type Listen struct {
+	Peers string `yaml:"peers"` // calls of other nodes
+	Local string `yaml:"local"` // API and console for this side
+	TLS   *TLS   `yaml:"tls"`   // of Peers; nil: plain HTTP, for the local machine or behind a TLCP gateway
+}
+
+// TLS names two PEM files.
+type TLS struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// API holds who may use the local API.
+type API struct {
+	Keys []APIKey `yaml:"keys"`
+}
+
+// APIKey is a bearer token, known by its hash, and what it may do.
+type APIKey struct {
+	Name    string   `yaml:"name"`
+	SM3     string   `yaml:"sm3"`     // 64 hex digits: SM3 of the token's characters
+	Publish []string `yaml:"publish"` // record types, "*" for all
+	Read    []string `yaml:"read"`
+}
+
+// Peer is a node this one dials.
+type Peer struct {
+	ID   string `yaml:"id"`
+	URL  string `yaml:"url"` // scheme://host:port
+	Push bool   `yaml:"push"`
+	Poll bool   `yaml:"poll"`
+}
+
+// Source is one outbox table and what may come through it.
+type Source struct {
+	Name   string   `yaml:"name"`
+	Table  string   `yaml:"table"`
+	Types  []string `yaml:"types"`  // "*" for all; default: all
+	Ops    []string `yaml:"ops"`    // put, del; default: both
+	Prefix string   `yaml:"prefix"` // every key begins with it; default: none
+}
+
+// Notes paces head notes (protocol §4).
+type Notes struct {
+	Every time.Duration `yaml:"every"` // after changes, at most once in; default 60s
+	Limit time.Duration `yaml:"limit"` // alarm where a peer's note is older; default 2h
+}
+
+// Any stands for every record type.
+const Any = "*"
+
+// Fault is one defect of the file.
+type Fault struct {
+	Path      string // such as peers[0].url; "" for the file as a whole
+	Line      int    // from 1; 0 where the key is absent
+	Message   string // what is wrong and what to write, in Chinese
+	MessageEN string // the same in English
+}
+
+// Error lists every fault of one file, in the order of its lines.
+type Error struct {
+	File   string
+	Faults []Fault
+}
+
+// Error gives the Chinese sentences, one a line.
+func (e *Error) Error() string { return e.Text(false) }
+
+// Text gives all faults, one a line, in Chinese or in English.
+func (e *Error) Text(english bool) string {
+	lines := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		lines[i] = f.text(english)
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (f Fault) text(english bool) string {
+	line, colon, message := fmt.Sprintf("第 %d 行 ", f.Line), "：", f.Message
+	if english {
+		line, colon, message = fmt.Sprintf("line %d ", f.Line), ": ", f.MessageEN
+	}
+	if f.Line == 0 {
+		line = ""
+	}
+	where := strings.TrimSuffix(line+f.Path, " ")
+	if where == "" {
+		return message
+	}
+	return where + colon + message
+}
+
+const maxSize = 1 << 20 // bytes of fayi.yaml
+
+// Load reads a configuration. The error is an [*Error] if the file could be
+// read but has faults.
+func Load(path string) (*File, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	fd, err := os.Open(abs)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	defer fd.Close()
+	data, err := io.ReadAll(io.LimitReader(fd, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if len(data) > maxSize {
+		return nil, errors.New("config: " + path + " is larger than 1 MiB")
+	}
+	f := &File{path: abs}
+	var d decoder
+	d.document(data, f)
+	if !d.broken {
+		f.defaults()
+		c := checker{&d}
+		c.file(f)
+	}
+	if len(d.faults) > 0 {
+		slices.SortStableFunc(d.faults, func(a, b Fault) int {
+			if a.Line == 0 || b.Line == 0 { // what is absent comes last
+				return b.Line - a.Line
+			}
+			return a.Line - b.Line
+		})
+		return nil, &Error{File: path, Faults: d.faults}
+	}
+	return f, nil
+}
+
+func (f *File) defaults() {
+	def := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	def(&f.Keys.Dir, "keys")
+	def(&f.Keys.Registrar, "registrar")
+	def(&f.Packs, "packs")
+	if f.Sources == nil {
+		f.Sources = []Source{{Name: "main", Table: "exchange_outbox"}}
+	}
+	for i := range f.Sources {
+		if f.Sources[i].Types == nil {
+			f.Sources[i].Types = []string{Any}
+		}
+		if f.Sources[i].Ops == nil {
+			f.Sources[i].Ops = []string{"put", "del"}
+		}
+	}
+	if f.Inbox == nil {
+		f.Inbox = []string{Any}
+	}
+	if f.Notes.Every == 0 {
+		f.Notes.Every = time.Minute
+	}
+	if f.Notes.Limit == 0 {
+		f.Notes.Limit = 2 * time.Hour
+	}
+}

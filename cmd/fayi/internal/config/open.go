@@ -1,0 +1,154 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"fayi/crypto/keys"
+	"fayi/gateway/store"
+	"fayi/outbox"
+	"fayi/schemas"
+)
+
+const filePrefix = "file:"
+
+// Path is the absolute path of fayi.yaml itself.
+func (f *File) Path() string { return f.path }
+
+// Dir is the folder of fayi.yaml, against which relative paths are resolved.
+func (f *File) Dir() string { return filepath.Dir(f.path) }
+
+// Abs resolves a path of the file; "" stays "".
+func (f *File) Abs(path string) string {
+	path = strings.TrimPrefix(path, filePrefix)
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(f.Dir(), path)
+}
+
+// KeysDir is the folder of the node's identity.
+func (f *File) KeysDir() string { return f.Abs(f.Keys.Dir) }
+
+// RegistrarDir is the folder of the registrar.
+func (f *File) RegistrarDir() string { return f.Abs(f.Keys.Registrar) }
+
+// JournalPath is heads.journal, beside the keys (protocol §6).
+func (f *File) JournalPath() string { return filepath.Join(f.KeysDir(), "heads.journal") }
+
+// LedgerPath is where invitations are remembered.
+func (f *File) LedgerPath() string { return filepath.Join(f.Dir(), "invites.json") }
+
+// TracePath is the trace file, "" for none.
+func (f *File) TracePath() string { return f.Abs(f.Trace) }
+
+// Dialect is that of the database.
+func (f *File) Dialect() outbox.Dialect { return outbox.Dialect(f.Database.Driver) }
+
+// DSN is what the database is opened with: for sqlite an absolute path, for
+// mysql the name written in the file or in the file it refers to.
+func (f *File) DSN() (string, error) {
+	if f.Dialect() == outbox.SQLite {
+		return f.Abs(f.Database.DSN), nil
+	}
+	if !strings.HasPrefix(f.Database.DSN, filePrefix) {
+		return f.Database.DSN, nil
+	}
+	return readSecret(f.Abs(f.Database.DSN))
+}
+
+const maxSecret = 4 << 10
+
+// readSecret reads the one line of a file that nobody else may read.
+func readSecret(path string) (string, error) {
+	fd, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	defer fd.Close()
+	info, err := fd.Stat()
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%w: %s", keys.ErrPermission, path)
+	}
+	b, err := io.ReadAll(io.LimitReader(fd, maxSecret))
+	if err != nil {
+		return "", fmt.Errorf("config: %w", err)
+	}
+	s := strings.TrimRight(string(b), "\r\n")
+	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
+		return "", fmt.Errorf("config: %s does not hold exactly one line", path)
+	}
+	return s, nil
+}
+
+// OpenStore opens the database. It does not migrate.
+func (f *File) OpenStore(ctx context.Context) (*store.Store, error) {
+	dsn, err := f.DSN()
+	if err != nil {
+		return nil, err
+	}
+	if f.Dialect() == outbox.SQLite {
+		// Opening would create an empty database where a path was mistyped.
+		if _, err := os.Stat(dsn); err != nil {
+			return nil, fmt.Errorf("config: database: %w", err)
+		}
+	}
+	return store.Open(ctx, f.Dialect(), dsn)
+}
+
+// Identity loads the node's keys and certificates. Before the node has joined
+// the certificates are missing: the error is fs.ErrNotExist.
+func (f *File) Identity() (*keys.Identity, error) {
+	pass, err := keys.ReadPassphrase(f.Abs(f.Keys.Passphrase))
+	if err != nil {
+		return nil, err
+	}
+	id, err := keys.LoadIdentity(f.KeysDir(), pass)
+	if err != nil {
+		return nil, err
+	}
+	if id.NodeID != f.Node {
+		return nil, &Error{File: f.path, Faults: []Fault{{
+			Path:    "node",
+			Message: fmt.Sprintf("写的是 %s，而 keys 目录的证书属于 %s", f.Node, id.NodeID), MessageEN: fmt.Sprintf("is %s, but the certificates in keys are of %s", f.Node, id.NodeID),
+		}}}
+	}
+	return id, nil
+}
+
+// Registrar loads the registrar's keys, with the passphrase in the file
+// "passphrase" of its folder.
+func (f *File) Registrar() (*keys.Registrar, error) {
+	pass, err := keys.ReadPassphrase(filepath.Join(f.RegistrarDir(), "passphrase"))
+	if err != nil {
+		return nil, err
+	}
+	return keys.LoadRegistrar(f.RegistrarDir(), pass)
+}
+
+// Schemas loads the packs of the program and those in the packs folder, one
+// folder each, in the order of their names.
+func (f *File) Schemas() (*schemas.Registry, error) {
+	packs := []fs.FS{schemas.Embedded()}
+	dir := f.Abs(f.Packs)
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("config: packs: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			packs = append(packs, os.DirFS(filepath.Join(dir, e.Name())))
+		}
+	}
+	return schemas.Load(packs...)
+}
