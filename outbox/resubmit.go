@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -101,4 +102,17 @@ func superseded(ctx context.Context, tx *sql.Tx, d Dialect, table string, old Re
 		}
 	}
 	return false, nil
+}
+
+// Supersede closes resubmitted rows whose repair came too late: the node found, when it held the stream, that a later version of the key had
+// been published meanwhile (design §5, F12). Rows in another state stay as they are.
+func Supersede(ctx context.Context, tx *sql.Tx, d Dialect, ids []uint64) error {
+	for chunk := range slices.Chunk(ids, deleteChunk) {
+		_, err := tx.ExecContext(ctx, "UPDATE exchange_rejected SET state = '"+string(StateSuperseded)+"' WHERE state = '"+
+			string(StateResubmitted)+"' AND id IN ("+d.idList(chunk)+")")
+		if err != nil {
+			return fmt.Errorf("outbox: supersede rejected rows: %w", err)
+		}
+	}
+	return nil
 }

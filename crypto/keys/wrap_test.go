@@ -145,8 +145,21 @@ func TestConversionsMustReject(t *testing.T) {
 			t.Errorf("from raw, %s: %x", name, got)
 		}
 	}
-	if got, err := keys.WrappedToRaw(raw); err == nil {
-		t.Errorf("to raw, raw: %x", got)
+	var w wrapped
+	if _, err := asn1.Unmarshal(der, &w); err != nil {
+		t.Fatal(err)
+	}
+	both := slices.Concat(w.C3, w.C2)
+	for name, b := range map[string][]byte{
+		"empty":              nil,
+		"raw":                raw,
+		"C3 of 31, C2 of 17": must(asn1.Marshal(wrapped{w.X, w.Y, both[:31], both[31:]}))(t),
+		"C1 off the curve":   must(asn1.Marshal(wrapped{w.X, new(big.Int).Add(w.Y, big.NewInt(1)), w.C3, w.C2}))(t),
+		"trailing byte":      append(slices.Clone(der), 0),
+	} {
+		if got, err := keys.WrappedToRaw(b); err == nil {
+			t.Errorf("to raw, %s: %x", name, got)
+		}
 	}
 }
 

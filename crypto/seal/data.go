@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -45,6 +46,7 @@ type scanner struct {
 	out     []byte
 	compact bool
 	path    []step
+	steps   [8]step // path's memory at first
 }
 
 // step is one level of the path to the value being read: a member's raw name
@@ -81,6 +83,7 @@ func (s *scanner) fail(code string) error {
 }
 
 func (s *scanner) object1() error {
+	s.path = s.steps[:0]
 	if !utf8.Valid(s.in) {
 		return s.fail("UTF8")
 	}
@@ -265,6 +268,12 @@ func (s *scanner) orJSON(err error) error {
 func (s *scanner) string() ([]byte, error) {
 	from := s.pos
 	for i := s.pos + 1; i < len(s.in); i++ {
+		for i+8 <= len(s.in) && plain(binary.LittleEndian.Uint64(s.in[i:])) {
+			i += 8
+		}
+		if i == len(s.in) {
+			break
+		}
 		switch c := s.in[i]; {
 		case c == '"':
 			s.pos = i + 1
@@ -281,6 +290,15 @@ func (s *scanner) string() ([]byte, error) {
 		}
 	}
 	return nil, s.fail("JSON")
+}
+
+// plain reports whether none of eight bytes is a quote, a backslash or below
+// 0x20. Each subtraction borrows into the top bit of the bytes it looks for; a
+// borrow that runs on can only follow one that was right.
+func plain(w uint64) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^ones*'"', w^ones*'\\'
+	return ((w-ones*0x20)&^w|(quote-ones)&^quote|(backslash-ones)&^backslash)&tops == 0
 }
 
 // escape checks the escape at the start of b and returns its length; a pair of

@@ -125,7 +125,12 @@ func ParseLine(line []byte) (*Line, error) {
 	r.lit(`,"key":`)
 	l.Key = r.str()
 	r.lit(`,"op":"`)
-	l.Op = string(r.take(3))
+	switch op := r.take(3); string(op) {
+	case Put:
+		l.Op = Put
+	case Del:
+		l.Op = Del
+	}
 	r.lit(`","at":"`)
 	at := r.take(29)
 	r.lit(`","src":`)
@@ -150,7 +155,7 @@ func ParseLine(line []byte) (*Line, error) {
 	if l.At, err = sign.ParseTime(string(at)); err != nil {
 		return nil, fmt.Errorf("%w: at", ErrLine)
 	}
-	if l.Key == "" || len(l.Key) > 128 || l.Seq == 0 || l.Op != Put && l.Op != Del {
+	if l.Key == "" || len(l.Key) > 128 || l.Seq == 0 || l.Op == "" {
 		return nil, fmt.Errorf("%w: key, seq or op", ErrLine)
 	}
 	if r.has(`,"data":`) {
@@ -239,9 +244,12 @@ func (r *reader) str() string {
 	for i := 1; i < len(r.b); i++ {
 		switch c := r.b[i]; {
 		case c == '"':
-			s := append(out, r.b[from:i]...)
+			rest := r.b[from:i]
 			r.b = r.b[i+1:]
-			return string(s)
+			if out == nil {
+				return string(rest)
+			}
+			return string(append(out, rest...))
 		case c == '\\':
 			if i+1 >= len(r.b) || r.b[i+1] != '"' && r.b[i+1] != '\\' {
 				r.bad = true
@@ -262,6 +270,7 @@ func (r *reader) str() string {
 // object consumes one JSON object by the rules of CheckData.
 func (r *reader) object() ([]byte, error) {
 	s := scanner{in: r.b}
+	s.path = s.steps[:0]
 	if len(r.b) == 0 || r.b[0] != '{' {
 		return nil, s.fail("JSON")
 	}

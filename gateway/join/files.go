@@ -98,7 +98,7 @@ func (iv *Invite) check() error {
 	if err := checkVersion(iv.V); err != nil {
 		return err
 	}
-	if err := iv.Place.check(); err != nil {
+	if err := iv.Place.Check(); err != nil {
 		return err
 	}
 	if iv.URL != "" {
@@ -127,7 +127,7 @@ func (r *Request) check() error {
 	if err := checkVersion(r.V); err != nil {
 		return err
 	}
-	if err := r.Place.check(); err != nil {
+	if err := r.Place.Check(); err != nil {
 		return err
 	}
 	for _, csr := range [][]byte{r.SignCSR, r.EncCSR} {

@@ -26,7 +26,7 @@ const nodeValidity = 5 * 365 * 24 * time.Hour
 // there and returns the anchor entry, signed by reg. It writes no database; see
 // [Announce].
 func Found(reg *keys.Registrar, keysDir string, p Place, now time.Time) (sign.SignedEntry, error) {
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return sign.SignedEntry{}, err
 	}
 	signCSR, encCSR, err := keys.LoadRequests(keysDir)
@@ -90,7 +90,7 @@ func Announce(ctx context.Context, st *store.Store, se sign.SignedEntry) error {
 // where the child reaches it, scheme://host:port, or "". Remember it with
 // [Ledger.Add] before it leaves.
 func NewInvite(d *directory.Directory, p Place, url string) (*Invite, error) {
-	if err := p.check(); err != nil {
+	if err := p.Check(); err != nil {
 		return nil, err
 	}
 	line, err := lineage(d, d.Me())

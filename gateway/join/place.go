@@ -57,8 +57,8 @@ func DefaultTerritory(node, role string, root bool) []string {
 	return []string{}
 }
 
-// check judges a place by itself.
-func (p *Place) check() error {
+// Check judges a place by itself, not whether anybody may hand it out.
+func (p *Place) Check() error {
 	switch {
 	case !sign.ValidNode(p.Node):
 		return badPlace("节点标识应为 2～32 位小写字母、数字或连字符，通常用行政区划代码", "a node id is 2 to 32 of a-z, 0-9 and hyphens, beginning with a letter or digit")

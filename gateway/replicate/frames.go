@@ -91,7 +91,7 @@ func (e *Engine) readersFor(ctx context.Context, s sign.Stream, g *store.Segment
 		return nil, err
 	}
 	if len(readers) < seal.MaxReaders {
-		if err := e.Store.AddReaders(ctx, g.Stream, g.Gen, g.First, seal.EncodeReaders(append(readers, made...))); err != nil {
+		if err := e.Store.AddReaders(ctx, g.Stream, g.Gen, g.First, seal.EncodeReaders(made)); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package sequencer
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,14 +19,15 @@ import (
 
 // batch is one round's rows on their way into segments.
 type batch struct {
-	s        *Sequencer
-	registry *schemas.Registry
-	records  []*record
-	rejected []outbox.Rejection
-	streams  map[string]*appending
-	replaced map[string][]store.Pos // versions that a new one replaces, by stream
-	tallied  map[string]*Tally
-	outcomes map[*outbox.Row]string // for the trace
+	s         *Sequencer
+	registry  *schemas.Registry
+	records   []*record
+	rejected  []outbox.Rejection
+	streams   map[string]*appending
+	replaced  map[string][]store.Pos // versions that a new one replaces, by stream
+	supersede []uint64               // rejected rows whose repair came too late
+	tallied   map[string]*Tally
+	outcomes  map[*outbox.Row]string // for the trace
 }
 
 // appending is what one stream gains.
@@ -87,6 +89,18 @@ func (b *batch) decide(ctx context.Context) error {
 			b.reject(rec.row, schemas.Faults{fault(codeNotYours, "")})
 			continue
 		}
+		if id, repair := rec.row.Repairs(); repair {
+			old, err := b.superseded(ctx, rec, id)
+			if err != nil {
+				return err
+			}
+			if old {
+				b.supersede = append(b.supersede, id)
+				b.tally(rec.row.Type).Superseded++
+				b.took(rec.row, "superseded")
+				continue
+			}
+		}
 		changed := false
 		for _, name := range rec.streams {
 			changed = b.streams[name].add(b, rec) || changed
@@ -129,6 +143,37 @@ func (b *batch) load(ctx context.Context) error {
 		b.streams[name] = a
 	}
 	return nil
+}
+
+// superseded reports whether a repaired row comes too late: a later version of
+// its key was taken since the row it repairs was written. Nothing re-emits an
+// old version (design §5, F12).
+func (b *batch) superseded(ctx context.Context, rec *record, rejected uint64) (bool, error) {
+	old, err := outbox.GetRejected(ctx, b.s.Store.DB(), b.s.Store.Dialect(), rejected)
+	if errors.Is(err, outbox.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, name := range rec.streams {
+		a := b.streams[name]
+		l, known := a.latest[rec.keyHash]
+		if !known {
+			continue
+		}
+		if a.changed[rec.keyHash] {
+			return true, nil // by an earlier row of this batch
+		}
+		at, err := b.s.recordedAt(ctx, a.stream.ID, l.Pos)
+		if err != nil {
+			return false, err
+		}
+		if at.After(old.Row.Created) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // foreign reports whether the key was first published by another source.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fayi/crypto/keys"
+	"fayi/crypto/seal"
 	"fayi/gateway/directory"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
@@ -148,6 +149,11 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 				return err
 			}
 		}
+		if len(b.supersede) > 0 {
+			if err := outbox.Supersede(ctx, tx, s.Store.Dialect(), b.supersede); err != nil {
+				return err
+			}
+		}
 		for stream, positions := range b.replaced {
 			if _, err := s.Store.ClosePeerRejections(ctx, tx, stream, positions); err != nil {
 				return err
@@ -207,6 +213,26 @@ func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
 			pause = idlePause
 		}
 	}
+}
+
+// recordedAt is when the source recorded the line at a position of an own stream.
+func (s *Sequencer) recordedAt(ctx context.Context, stream int64, pos store.Pos) (time.Time, error) {
+	seg, err := s.Store.SegmentHolding(ctx, stream, pos.Gen, pos.Seq)
+	if err != nil || seg == nil {
+		return time.Time{}, err
+	}
+	if seg, err = s.Store.Body(ctx, stream, seg.Gen, seg.First); err != nil {
+		return time.Time{}, err
+	}
+	h, lines, err := replicate.OpenStored(s.StoreKey, seg)
+	if err != nil {
+		return time.Time{}, err
+	}
+	l, err := seal.ParseLine(lines[pos.Seq-h.First])
+	if err != nil {
+		return time.Time{}, err
+	}
+	return l.At.Time, nil
 }
 
 // generation is the generation of the next segment of a stream that ends at head.

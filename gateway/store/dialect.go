@@ -26,7 +26,8 @@ type dialect struct {
 	// insertIgnore inserts rows whose key is not there yet and counts only those.
 	insertIgnore string
 	// ascii is the placeholder for a text column of a contract table. On a connection of character set binary a bare
-	// literal is a binary string, and comparing a column with it cannot use the column's index.
+	// literal is a binary string; MariaDB 10.11 finds the row by key all the same, others may convert the column and
+	// read the whole table [INFER], so the literal is made what the column is.
 	ascii string
 }
 

@@ -10,8 +10,8 @@ import (
 	"fayi/outbox/mariadbtest"
 )
 
-// TestPlans: statements that run all day reach their rows by key, on the binary connection too, where comparing a text
-// column with a bare literal would read the whole table and lock its rows.
+// TestPlans: statements that run all day reach their rows by key, also those that compare a text column of a contract
+// table on the binary connection. Reading the whole table would lock every row of it.
 func TestPlans(t *testing.T) {
 	ctx := t.Context()
 	s, err := Open(ctx, outbox.MySQL, mariadbtest.Start(t).Database(t))

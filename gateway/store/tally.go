@@ -7,10 +7,11 @@ import (
 )
 
 // Tally counts what became of the rows of one source and record type since the node began. Every row that left the
-// outbox is in exactly one of the three (review I20).
+// outbox is in exactly one of the four (review I20).
 type Tally struct {
 	Source, Type                  string
 	Accepted, Rejected, Unchanged uint64
+	Superseded                    uint64 // repairs that came after a later version
 }
 
 // AddTallies adds to the counts, in the transaction that removes the rows.
@@ -20,11 +21,11 @@ func (s *Store) AddTallies(ctx context.Context, tx *sql.Tx, ts []Tally) error {
 			return fmt.Errorf("%w: source %q", ErrInvalid, cut(t.Source, 48))
 		}
 		name := cut(t.Type, 48)
-		if _, err := tx.ExecContext(ctx, s.d.insertIgnore+"fayi_tally (source,record_type,accepted,rejected,unchanged) VALUES (?,?,0,0,0)", t.Source, name); err != nil {
+		if _, err := tx.ExecContext(ctx, s.d.insertIgnore+"fayi_tally (source,record_type,accepted,rejected,unchanged,superseded) VALUES (?,?,0,0,0,0)", t.Source, name); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE fayi_tally SET accepted=accepted+?, rejected=rejected+?, unchanged=unchanged+? WHERE source=? AND record_type=?",
-			num(t.Accepted), num(t.Rejected), num(t.Unchanged), t.Source, name)
+		_, err := tx.ExecContext(ctx, "UPDATE fayi_tally SET accepted=accepted+?, rejected=rejected+?, unchanged=unchanged+?, superseded=superseded+? WHERE source=? AND record_type=?",
+			num(t.Accepted), num(t.Rejected), num(t.Unchanged), num(t.Superseded), t.Source, name)
 		if err != nil {
 			return err
 		}
@@ -35,8 +36,8 @@ func (s *Store) AddTallies(ctx context.Context, tx *sql.Tx, ts []Tally) error {
 // Tallies returns all counts, by source and record type.
 func (s *Store) Tallies(ctx context.Context) ([]Tally, error) {
 	list, err := collect(ctx, s.read, func(rows *sql.Rows) (t Tally, err error) {
-		return t, rows.Scan(&t.Source, &t.Type, &t.Accepted, &t.Rejected, &t.Unchanged)
-	}, "SELECT source,record_type,accepted,rejected,unchanged FROM fayi_tally ORDER BY source,record_type")
+		return t, rows.Scan(&t.Source, &t.Type, &t.Accepted, &t.Rejected, &t.Unchanged, &t.Superseded)
+	}, "SELECT source,record_type,accepted,rejected,unchanged,superseded FROM fayi_tally ORDER BY source,record_type")
 	if err != nil {
 		return nil, fmt.Errorf("read tallies: %w", err)
 	}

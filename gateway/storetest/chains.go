@@ -265,6 +265,9 @@ func rewindsToOrphan(t *testing.T, s *store.Store) {
 		{Gen: 100, First: 31, Last: 40, Head: first[3].Hash},
 		{Gen: 200, First: 11, Last: 40, Head: second[2].Hash},
 	})
+	gens, err := s.Generations(ctx, c.id)
+	must(t, err)
+	want(t, "a generation wholly orphaned is none", gens, []store.Generation{{Gen: 100, First: 1}, {Gen: 300, First: 31, Prev: to.Hash}})
 }
 
 func grantBase(t *testing.T, s *store.Store) {

@@ -60,6 +60,9 @@ func receipts(t *testing.T, s *store.Store) {
 	want(t, "a keeps the highest n", at(a.id, "610000", "stored").N, 30)
 	want(t, "b moves on", at(b.id, "610000", "stored"), store.Ack{Stream: b.id, Reader: "610000", Level: "stored", Head: ack(b.id, 6).Head, Rejected: 0, N: 25, At: 99})
 	want(t, "the receipt nothing rests on is dropped", raw(), []uint64{25, 30})
+	var rows int
+	must(t, s.DB().QueryRowContext(ctx, "SELECT COUNT(*) FROM fayi_receipt WHERE origin=?", "r-origin").Scan(&rows))
+	want(t, "from the table too", rows, 2)
 	save(true, receipt("610000", "applied", 1), ack(a.id, 30))
 	save(true, receipt("100000", "stored", 2), ack(a.id, 20), ack(b.id, 4))
 	want(t, "levels and readers are apart", raw(), []uint64{2, 1, 25, 30})

@@ -156,8 +156,10 @@ func launch() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := exec.Command(install, "--no-defaults", userFlag(), "--datadir="+filepath.Join(dir, "data"),
-		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve").CombinedOutput()
+	cmd := exec.Command(install, "--no-defaults", userFlag(), "--datadir="+filepath.Join(dir, "data"),
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // a starting server removes other servers' temporary tables from a shared one
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("mariadb-install-db: %w: %s", err, out), os.RemoveAll(dir))
 	}

@@ -189,5 +189,6 @@ CREATE TABLE IF NOT EXISTS fayi_tally (               -- what became of outbox r
   accepted    BIGINT UNSIGNED NOT NULL,
   rejected    BIGINT UNSIGNED NOT NULL,
   unchanged   BIGINT UNSIGNED NOT NULL,
+  superseded  BIGINT UNSIGNED NOT NULL,
   PRIMARY KEY (source, record_type)
 ) ENGINE=InnoDB;

@@ -187,5 +187,6 @@ CREATE TABLE IF NOT EXISTS fayi_tally (               -- what became of outbox r
   accepted    INTEGER NOT NULL,
   rejected    INTEGER NOT NULL,
   unchanged   INTEGER NOT NULL,
+  superseded  INTEGER NOT NULL,
   PRIMARY KEY (source, record_type)
 );
