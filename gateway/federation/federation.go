@@ -173,22 +173,29 @@ func (m *Member) prepare(ctx context.Context, opts Options) error {
 		return err
 	}
 	m.Token = string(token)
-	if m.registrar == nil {
-		m.registrar, err = keys.LoadRegistrar(m.registrarDir(), pass)
+	if m.registrar != nil {
+		return nil
 	}
+	if pass, err = keys.ReadPassphrase(filepath.Join(m.registrarDir(), "passphrase")); err != nil {
+		return err
+	}
+	m.registrar, err = keys.LoadRegistrar(m.registrarDir(), pass)
 	return err
 }
 
 func (m *Member) create() error {
-	pass := secret()
+	pass, registrarPass := secret(), secret()
 	if _, _, err := keys.CreateIdentity(m.keysDir(), m.ID, []byte(pass)); err != nil {
 		return err
 	}
 	var err error
-	if m.registrar, err = keys.CreateRegistrar(m.registrarDir(), m.ID, []byte(pass), time.Now()); err != nil {
+	if m.registrar, err = keys.CreateRegistrar(m.registrarDir(), m.ID, []byte(registrarPass), time.Now()); err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(m.tokenPath(), []byte(secret()), 0o600), os.WriteFile(m.passPath(), []byte(pass), 0o600))
+	return errors.Join(
+		os.WriteFile(filepath.Join(m.registrarDir(), "passphrase"), []byte(registrarPass), 0o600),
+		os.WriteFile(m.tokenPath(), []byte(secret()), 0o600),
+		os.WriteFile(m.passPath(), []byte(pass), 0o600))
 }
 
 func secret() string {

@@ -11,10 +11,11 @@ import (
 	"fayi/gateway/store"
 )
 
-// poller asks one peer for what it owes this node.
-type poller struct {
+// Poller asks one peer for what it owes this node. It is used by one goroutine.
+type Poller struct {
 	e     *Engine
 	link  *Link
+	ack   bool // sign receipts for what is stored, and send them
 	token string
 	full  time.Time            // when everything was last asked for
 	heads map[string]sign.Head // where the peer says streams end, still to fetch
@@ -28,7 +29,7 @@ const fullEvery = 10 * time.Minute
 // Poll runs until ctx ends: it waits at the peer for streams that changed and
 // fetches them. Asking acknowledges nothing; receipts are sent on their own.
 func (e *Engine) Poll(ctx context.Context, link *Link) {
-	p := &poller{e: e, link: link, heads: map[string]sign.Head{}, start: map[string]store.Head{}, wait: map[string]time.Time{}}
+	p := e.NewPoller(link, true)
 	introduced := false
 	var pause time.Duration
 	for ctx.Err() == nil {
@@ -38,7 +39,7 @@ func (e *Engine) Poll(ctx context.Context, link *Link) {
 			introduced = err == nil
 		}
 		if err == nil {
-			err = p.round(ctx)
+			_, err = p.Step(ctx, true)
 		}
 		if err != nil {
 			pause = link.pause(ctx, pause)
@@ -48,14 +49,31 @@ func (e *Engine) Poll(ctx context.Context, link *Link) {
 	}
 }
 
-// round asks for changes, waiting for one only if nothing is left to fetch,
-// and fetches once.
-func (p *poller) round(ctx context.Context) error {
+// NewPoller returns a poller of one link. Without ack nothing it stores is
+// acknowledged.
+func (e *Engine) NewPoller(link *Link, ack bool) *Poller {
+	return &Poller{e: e, link: link, ack: ack, heads: map[string]sign.Head{}, start: map[string]store.Head{}, wait: map[string]time.Time{}}
+}
+
+// Step asks for changes and fetches once. With wait it waits at the peer for a
+// change if nothing is left to fetch. More says that something is.
+func (p *Poller) Step(ctx context.Context, wait bool) (more bool, err error) {
+	if err := p.ask(ctx, wait); err != nil {
+		return false, err
+	}
+	if err := p.fetch(ctx); err != nil {
+		return false, err
+	}
+	return len(p.ready()) > 0, nil
+}
+
+// ask calls heads and takes in what it answers.
+func (p *Poller) ask(ctx context.Context, patient bool) error {
 	if time.Since(p.full) > fullEvery {
 		p.token, p.full = "", time.Now()
 	}
 	wait := maxWait
-	if len(p.ready()) > 0 {
+	if len(p.ready()) > 0 || !patient {
 		wait = 0
 	} else if len(p.heads) > 0 {
 		wait = streamPause
@@ -79,11 +97,11 @@ func (p *poller) round(ctx context.Context) error {
 			return err
 		}
 	}
-	return p.fetch(ctx)
+	return nil
 }
 
 // ready lists streams to fetch now, the federation's own first.
-func (p *poller) ready() []string {
+func (p *Poller) ready() []string {
 	var out []string
 	for name := range p.heads {
 		if !time.Now().Before(p.wait[name]) {
@@ -105,7 +123,7 @@ func (p *poller) ready() []string {
 }
 
 // fetch gets frames of every stream that is behind and stores them.
-func (p *poller) fetch(ctx context.Context) error {
+func (p *Poller) fetch(ctx context.Context) error {
 	args := fetchArgs{Streams: []sign.Head{}, MaxBytes: pushBytes}
 	for _, name := range p.ready() {
 		s, err := sign.ParseStream(name)
@@ -141,8 +159,10 @@ func (p *poller) fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := p.e.acknowledgeAll(ctx, results); err != nil {
-		return err
+	if p.ack {
+		if err := p.acknowledge(ctx, results); err != nil {
+			return err
+		}
 	}
 	stored := map[string]StreamResult{}
 	for _, r := range results {
@@ -156,7 +176,7 @@ func (p *poller) fetch(ctx context.Context) error {
 	return nil
 }
 
-func (p *poller) have(ctx context.Context, name string) (store.Head, error) {
+func (p *Poller) have(ctx context.Context, name string) (store.Head, error) {
 	st, err := p.e.stream(ctx, name)
 	if err != nil || st == nil {
 		return store.Head{}, err
@@ -166,7 +186,7 @@ func (p *poller) have(ctx context.Context, name string) (store.Head, error) {
 
 // after decides what a stream does next: theirs is what the peer said of it,
 // mine what became of the frames that came.
-func (p *poller) after(ctx context.Context, theirs, mine StreamResult) error {
+func (p *Poller) after(ctx context.Context, theirs, mine StreamResult) error {
 	name := theirs.Stream
 	switch {
 	case theirs.Code == problem.Gap || mine.Code == problem.Gap:
@@ -199,4 +219,16 @@ func (p *poller) after(ctx context.Context, theirs, mine StreamResult) error {
 		p.heads[name] = sign.Head{Stream: name, Gen: theirs.Gen, Last: theirs.Last, Hash: theirs.Head}
 	}
 	return nil
+}
+
+// acknowledge signs receipts for what was stored and sends them at once; what
+// does not arrive is sent again by the link's pusher, since receipts are kept.
+func (p *Poller) acknowledge(ctx context.Context, results []StreamResult) error {
+	receipts, err := p.e.acknowledgeAll(ctx, results)
+	if err != nil || len(receipts) == 0 {
+		return err
+	}
+	var res signedResult
+	_, err = p.link.do(ctx, p.e, call.OpReceipt, signedArgs{receipts}, nil, &res)
+	return err
 }

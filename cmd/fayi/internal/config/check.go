@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
 	"slices"
@@ -25,8 +26,19 @@ type checker struct{ d *decoder }
 
 func (c checker) fault(path, zh, en string) {
 	if !c.d.bad[path] {
-		c.d.fault(path, c.d.lines[path], zh, en)
+		c.d.fault(path, c.line(path), zh, en)
 	}
+}
+
+// line is where a key stands, for an absent one the line of what it belongs to.
+func (c checker) line(path string) int {
+	for path != "" {
+		if n, ok := c.d.lines[path]; ok {
+			return n
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return 0
 }
 
 // need reports an absent or empty value.
@@ -51,7 +63,7 @@ func (c checker) file(f *File) {
 	c.database(&f.Database)
 	c.secret("keys.passphrase", f.Keys.Passphrase)
 	c.listen(&f.Listen)
-	c.apiKeys(f.API.Keys)
+	c.apiKeys(f)
 	c.peers(f)
 	c.sources(f.Sources)
 	c.publish(f)
@@ -99,9 +111,9 @@ func (c checker) secret(path, v string) {
 }
 
 func (c checker) listen(l *Listen) {
-	for path, addr := range map[string]string{"listen.peers": l.Peers, "listen.local": l.Local} {
-		if addr != "" && !hostPort(addr) {
-			c.fault(path, "应写作 主机:端口，如 127.0.0.1:8443", "must be host:port such as 127.0.0.1:8443")
+	for _, a := range []struct{ path, addr string }{{"listen.peers", l.Peers}, {"listen.local", l.Local}} {
+		if a.addr != "" && !hostPort(a.addr) {
+			c.fault(a.path, "应写作 主机:端口，如 127.0.0.1:8443", "must be host:port such as 127.0.0.1:8443")
 		}
 	}
 	if l.Peers != "" && l.Peers == l.Local && !strings.HasSuffix(l.Peers, ":0") {
@@ -124,15 +136,18 @@ func hostPort(s string) bool {
 
 var shortName = regexp.MustCompile(`^[0-9a-z][0-9a-z_.-]{0,47}$`)
 
-func (c checker) apiKeys(keys []APIKey) {
+func (c checker) apiKeys(f *File) {
 	names := map[string]int{}
-	for i, k := range keys {
+	for i, k := range f.API.Keys {
 		at := fmt.Sprintf("api.keys[%d]", i)
 		c.name(at+".name", k.Name, names, i)
 		if c.need(at+".sm3", k.SM3, "令牌的 SM3 值，64 位小写十六进制", "SM3 of the token, 64 lower-case hex digits") {
 			if b, err := hex.DecodeString(k.SM3); err != nil || len(b) != 32 || strings.ToLower(k.SM3) != k.SM3 {
 				c.fault(at+".sm3", "应为 64 位小写十六进制", "must be 64 lower-case hex digits")
 			}
+		}
+		if k.Source != "" && !slices.ContainsFunc(f.Sources, func(s Source) bool { return s.Name == k.Source }) {
+			c.fault(at+".source", "sources 中没有这个来源", "is not among sources")
 		}
 		c.types(at+".publish", k.Publish)
 		c.types(at+".read", k.Read)
@@ -215,8 +230,8 @@ func (c checker) types(path string, list []string) {
 }
 
 func (c checker) publish(f *File) {
-	for t, list := range f.Publish {
-		at := "publish." + t
+	for _, t := range slices.Sorted(maps.Keys(f.Publish)) {
+		list, at := f.Publish[t], "publish."+t
 		if t != Any && !sign.ValidType(t) {
 			c.fault(at, `应为记录类型名（见 fayi schema list）或 "*"`, `must be a record type (see fayi schema list) or "*"`)
 		}

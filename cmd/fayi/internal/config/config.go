@@ -71,6 +71,7 @@ type API struct {
 type APIKey struct {
 	Name    string   `yaml:"name"`
 	SM3     string   `yaml:"sm3"`     // 64 hex digits: SM3 of the token's characters
+	Source  string   `yaml:"source"`  // name of the source its records count as; default: the first
 	Publish []string `yaml:"publish"` // record types, "*" for all
 	Read    []string `yaml:"read"`
 }

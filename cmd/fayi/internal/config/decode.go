@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,23 @@ func (d *decoder) document(data []byte, f *File) {
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
+const starHint = "不支持别名（*），请直接写出内容；星号作为值时要加引号，如 \"*\""
+
+// syntaxWords tell the usual slips by a part of yaml's sentence; the first that fits is used.
+var syntaxWords = []struct {
+	part, zh string
+	placed   bool // the fault has a line
+}{
+	{"alphabetic or numeric", starHint, true},
+	{"unknown anchor", starHint, true},
+	{"cannot start any token", "此处有不能作为开头的字符，多为用制表符缩进，请改用空格", true},
+	{"mapping values", "此处不应再出现“键: 值”，请检查上一行的引号和缩进", true},
+	{"could not find expected ':'", "键后缺少冒号，或缩进不对", true},
+	{"did not find expected", "缩进、括号或引号不配对", true},
+	{"control characters", "含有控制字符，请删去", false},
+	{"UTF-8", "不是 UTF-8 编码，请另存为 UTF-8", false},
+}
+
 // syntax words yaml's own errors. Its sentences are English; the line is what helps.
 func (d *decoder) syntax(err error) {
 	line, what := 0, strings.TrimPrefix(err.Error(), "yaml: ")
@@ -61,20 +79,13 @@ func (d *decoder) syntax(err error) {
 		what = m[2]
 	}
 	zh := "不符合 YAML 语法，请检查缩进（只能用空格）、冒号后的空格和引号"
-	for part, text := range map[string]string{
-		"cannot start any token":   "此处有不能作为开头的字符，多为用制表符缩进，请改用空格",
-		"mapping values":           "此处不应再出现“键: 值”，请检查上一行的引号和缩进",
-		"did not find expected":    "缩进或括号、引号不配对",
-		"control characters":       "含有控制字符，请删去",
-		"invalid leading UTF-8":    "不是 UTF-8 编码，请另存为 UTF-8",
-		"invalid trailing UTF-8":   "不是 UTF-8 编码，请另存为 UTF-8",
-		"incomplete UTF-8":         "不是 UTF-8 编码，请另存为 UTF-8",
-		"could not find expected ": "键后缺少冒号，或缩进不对",
-		"unknown anchor":           "不支持别名（*），请直接写出内容；星号作为值时要加引号，如 \"*\"",
-		"did not find alphabetic":  "不支持别名（*），请直接写出内容；星号作为值时要加引号，如 \"*\"",
-	} {
-		if strings.Contains(what, part) {
-			zh = text
+	for _, w := range syntaxWords {
+		if strings.Contains(what, w.part) {
+			zh = w.zh
+			if line == 0 && w.placed {
+				line = 1 // yaml leaves out the first line's number
+			}
+			break
 		}
 	}
 	d.fault("", line, zh, "not YAML: "+what)
@@ -85,7 +96,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	d.lines[path] = n.Line
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		d.fault(path, n.Line, "不支持锚点和别名（& 与 *），请直接写出内容；星号作为值时要加引号，如 \"*\"", `anchors and aliases are not allowed; quote a star: "*"`)
+		d.fault(path, n.Line, starHint, `anchors and aliases are not allowed; quote a star: "*"`)
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), path)
@@ -185,10 +196,19 @@ func (d *decoder) members(n *yaml.Node, path string, each func(key, val *yaml.No
 	}
 }
 
-// nearest returns the name at most two edits away, "" if none.
+// nearest returns the name of the same letters or at most two edits away, ""
+// if none.
 func nearest(s string, names []string) string {
+	letters := func(s string) string {
+		b := []byte(s)
+		slices.Sort(b)
+		return string(b)
+	}
 	best, near := 3, ""
 	for _, n := range names {
+		if letters(n) == letters(s) {
+			return n
+		}
 		if e := edits(s, n); e < best && e < len(n) {
 			best, near = e, n
 		}

@@ -136,9 +136,6 @@ func (d *Demo) Stop() error {
 	return err
 }
 
-// Failed delivers the error of a node that stopped by itself.
-func (d *Demo) Failed() <-chan error { return d.done }
-
 // Exchange publishes the records, waits until all is quiet, and judges the
 // outcome against the records themselves.
 func (d *Demo) Exchange(ctx context.Context) (*Result, error) {

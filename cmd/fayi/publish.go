@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"fayi/cmd/fayi/internal/config"
+	"fayi/cmd/fayi/internal/records"
+	"fayi/gateway/store"
+	"fayi/outbox"
+	"fayi/schemas"
+)
+
+// publishBatch is how many rows one transaction inserts.
+const publishBatch = 500
+
+// publishing is one run of fayi publish.
+type publishing struct {
+	e       *env
+	st      *store.Store
+	source  config.Source
+	typ     *schemas.Type
+	op      outbox.Op
+	key     string // field that holds the record key
+	charset string
+	dry     bool
+	quiet   bool // with -json faults are collected, not printed
+	show    bool // progress
+	last    time.Time
+
+	batch              []outbox.Record
+	published, refused int
+	bad                []badRecord
+}
+
+func cmdPublish(ctx context.Context, e *env, args []string) int {
+	f := e.flags(help{name: "fayi publish", args: "TYPE FILE…",
+		zh: "把文件中的记录写入发件表，由节点封装、发送。支持 ndjson、json 和 csv（首行为字段名或中文标题）。\n" +
+			"每条先按数据规范检查：合格的写入，不合格的列出原因；有不合格记录时退出码为 3。不要求节点正在运行。\n" +
+			"同一文件可重复发布：内容未变的记录，节点不会再次发送。",
+		en: "Put the records of files into the outbox; the node seals and sends them. Takes ndjson, json and csv (first line: field\n" +
+			"names or Chinese titles). Each record is checked first: good ones go in, the others are listed with their faults, exit code 3.\n" +
+			"The node needs not run. A file may be published again: what has not changed is not sent again.",
+		example: "fayi publish -c fayi.yaml -dry-run lawyer lawyer.csv"})
+	conf, asJSON := f.config(), f.asJSON()
+	op := f.string("op", "put", "`操作`：put 发布，del 删除（文件中只需有主键）", "`operation`: put, or del (files need hold only the key)")
+	key := f.string("key", "", "作为主键的`字段`（默认为该类型的主键字段）", "the `field` that is the record key (default: the type's)")
+	src := f.string("source", "", "`来源`名（默认为配置中的第一个）", "`source` name (default: the first configured)")
+	dry := f.bool("dry-run", "只检查，不写入", "check only, write nothing")
+	all := f.bool("all-or-nothing", "只要有一条不合格就一条也不写入", "write nothing if any record fails")
+	progress := f.bool("progress", "显示进度（在终端上自动显示）", "show progress (a terminal does by itself)")
+	charset := f.charset()
+	rest, code, ok := f.parse(args)
+	if !ok {
+		return code
+	}
+	switch {
+	case len(rest) < 2:
+		return f.usage("要写记录类型 TYPE 和至少一个文件", "a record type TYPE and at least one file are needed")
+	case *op != string(outbox.Put) && *op != string(outbox.Del):
+		return f.usage("-op 只能是 put 或 del", "-op is put or del")
+	case !validCharset(*charset):
+		return f.usage("-charset 只能是 utf-8 或 gb18030", "-charset is utf-8 or gb18030")
+	}
+	st, c, err := e.openMigrated(ctx, *conf)
+	if err != nil {
+		return e.fail(err)
+	}
+	defer st.Close()
+	p := &publishing{e: e, st: st, op: outbox.Op(*op), charset: *charset, dry: *dry, quiet: *asJSON, show: *progress || e.terminal, last: time.Now(), bad: []badRecord{}}
+	if err := p.prepare(c, rest[0], *src, *key); err != nil {
+		return e.fail(err)
+	}
+	files := rest[1:]
+	if *all && !p.dry { // one pass to judge, one to write
+		p.dry = true
+		if err := p.files(ctx, files); err != nil {
+			return e.fail(err)
+		}
+		if p.refused == 0 {
+			p.dry, p.published = false, 0
+			err = p.files(ctx, files)
+		} else {
+			p.published = 0
+		}
+	} else {
+		err = p.files(ctx, files)
+	}
+	if err != nil {
+		p.summary(*asJSON, *dry)
+		return e.fail(err)
+	}
+	p.summary(*asJSON, *dry)
+	if p.refused > 0 {
+		return exitProblem
+	}
+	return exitOK
+}
+
+// prepare settles type, source and key field and whether they go together.
+func (p *publishing) prepare(c *config.File, typ, source, key string) error {
+	reg, err := c.Schemas()
+	if err != nil {
+		return err
+	}
+	if p.typ, err = findType(reg, typ); err != nil {
+		return err
+	}
+	i := 0
+	if source != "" {
+		if i = slices.IndexFunc(c.Sources, func(s config.Source) bool { return s.Name == source }); i < 0 {
+			var names []string
+			for _, s := range c.Sources {
+				names = append(names, s.Name)
+			}
+			return &said{code: "NO_SOURCE", zh: "配置中没有来源 " + source, en: "no source " + source + " is configured",
+				hintZH: "可用的有 " + strings.Join(names, "、"), hintEN: "there are " + strings.Join(names, ", ")}
+		}
+	}
+	p.source = c.Sources[i]
+	mayType := slices.Contains(p.source.Types, config.Any) || slices.Contains(p.source.Types, typ)
+	if p.typ.System() || !mayType || !slices.Contains(p.source.Ops, string(p.op)) {
+		return &said{code: "NOT_YOURS", zh: fmt.Sprintf("来源 %s 无权对 %s 执行 %s", p.source.Name, typ, p.op), en: fmt.Sprintf("source %s may not %s %s", p.source.Name, p.op, typ),
+			hintZH: "换一个来源（-source），或在 fayi.yaml 的 sources 中授权；系统类型不能由外部发布", hintEN: "take another -source or allow it under sources in fayi.yaml; system types are never published from outside"}
+	}
+	if p.key = or(key, p.typ.KeyField()); p.key == "" {
+		return &said{code: "NO_KEY", zh: typ + " 没有主键字段", en: typ + " has no key field", hintZH: "用 -key 写明作为主键的字段", hintEN: "name the field with -key"}
+	}
+	if field := p.typ.KeyField(); field != "" && p.key != field {
+		return &said{code: "KEY_MISMATCH", zh: fmt.Sprintf("%s 的主键字段是 %s，不能另选 %s", typ, field, p.key), en: fmt.Sprintf("the key of %s is %s, not %s", typ, field, p.key),
+			hintZH: "去掉 -key", hintEN: "leave out -key"}
+	}
+	return nil
+}
+
+func (p *publishing) files(ctx context.Context, files []string) error {
+	for _, file := range files {
+		err := eachRecord(ctx, file, p.typ, p.charset, func(r records.Record) error { return p.record(ctx, file, r) })
+		if err != nil {
+			return err
+		}
+	}
+	return p.flush(ctx)
+}
+
+func (p *publishing) record(ctx context.Context, file string, r records.Record) error {
+	rec, faults := p.judge(r)
+	if len(faults) > 0 {
+		p.refused++
+		b := badRecord{File: file, Row: r.Row, Key: rec.Key, Faults: faults}
+		if !p.quiet {
+			b.show(p.e)
+		} else if len(p.bad) < maxListed {
+			p.bad = append(p.bad, b)
+		}
+		return nil
+	}
+	if p.batch = append(p.batch, rec); len(p.batch) < publishBatch {
+		return nil
+	}
+	return p.flush(ctx)
+}
+
+// judge makes an outbox record of a file's, or says what is wrong with it.
+func (p *publishing) judge(r records.Record) (outbox.Record, schemas.Faults) {
+	rec := outbox.Record{Type: p.typ.Name(), Op: p.op}
+	if r.Err != nil {
+		return rec, unreadable(r.Err)
+	}
+	if p.op == outbox.Put {
+		if faults := judge(p.typ, r.Data); len(faults) > 0 {
+			return rec, faults
+		}
+		rec.Payload = r.Data
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(r.Data, &members); err != nil {
+		return rec, p.typ.Validate(r.Data)
+	}
+	if err := json.Unmarshal(members[p.key], &rec.Key); err != nil || rec.Key == "" {
+		return rec, schemas.Faults{{Code: schemas.CodeRequired, Pointer: "/" + p.key, Message: "缺少主键字段 " + p.key, MessageEN: "the key field " + p.key + " is missing", Hint: "主键字段须为非空文本"}}
+	}
+	faults := judgeKey(rec.Key)
+	if !strings.HasPrefix(rec.Key, p.source.Prefix) {
+		faults = append(faults, schemas.Fault{Code: "NOT_YOURS", Pointer: "/" + p.key, Message: fmt.Sprintf("来源 %s 的主键须以 %s 开头", p.source.Name, p.source.Prefix),
+			MessageEN: fmt.Sprintf("keys of source %s begin with %s", p.source.Name, p.source.Prefix), Hint: "换一个来源，或改正主键"})
+	}
+	return rec, faults
+}
+
+// flush inserts the waiting records in one transaction.
+func (p *publishing) flush(ctx context.Context) error {
+	if len(p.batch) > 0 && !p.dry {
+		err := p.st.InTx(ctx, func(tx *sql.Tx) error {
+			for _, r := range p.batch {
+				if err := outbox.PublishTo(ctx, tx, p.source.Table, r); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	p.published += len(p.batch)
+	p.batch = p.batch[:0]
+	if p.show && time.Since(p.last) > time.Second {
+		p.last = time.Now()
+		p.e.note("已处理 %d 条", "%d records", p.published+p.refused)
+	}
+	return nil
+}
+
+func (p *publishing) summary(asJSON, dry bool) {
+	if asJSON {
+		p.e.json(map[string]any{"type": p.typ.Name(), "ref": p.typ.Ref(), "source": p.source.Name, "op": string(p.op), "dry_run": dry,
+			"published": p.published, "refused": p.refused, "records": p.bad, "truncated": p.refused > len(p.bad)})
+		return
+	}
+	if dry {
+		p.e.say("检查完毕：%d 条可以发布，%d 条不合格；没有写入", "checked: %d may be published, %d failed; nothing was written", p.published, p.refused)
+		return
+	}
+	p.e.say("已写入发件表 %d 条，拒绝 %d 条", "%d records put into the outbox, %d refused", p.published, p.refused)
+}
