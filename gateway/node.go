@@ -164,8 +164,8 @@ func (n *Node) openSequencers(ctx context.Context) error {
 	own := sequencer.Source{Name: replicate.OwnSource, Table: replicate.OwnOutbox, Types: []string{"*"}}
 	for _, src := range append([]sequencer.Source{own}, n.cfg.Sources...) {
 		s := &sequencer.Sequencer{
-			Source: src, Store: n.cfg.Store, Directory: n.engine.Directory, Signer: n.engine.Signer, StoreKey: n.engine.StoreKey,
-			Schemas: n.registry.Load, Audiences: n.audiences, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
+			Source: src, Store: n.cfg.Store, Directory: n.engine.Directory, Signer: n.engine.Signer, Cert: n.cfg.Identity.SignCert,
+			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.audiences, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
 		}
 		if err := s.Init(ctx); err != nil {
 			return err
@@ -360,7 +360,7 @@ func (n *Node) actOnSystem(ctx context.Context) {
 }
 
 // publishNotes signs head notes: after changes at most once every NoteEvery,
-// and at least hourly.
+// and at least hourly; and it watches those of others.
 func (n *Node) publishNotes(ctx context.Context) {
 	t := time.NewTicker(n.cfg.NoteEvery)
 	defer t.Stop()
@@ -373,6 +373,9 @@ func (n *Node) publishNotes(ctx context.Context) {
 			} else {
 				at, version = time.Now(), n.engine.Hub.Version()
 			}
+		}
+		if err := n.engine.WatchNotes(ctx, n.cfg.NoteLimit); err != nil && ctx.Err() == nil {
+			n.cfg.Log.WarnContext(ctx, "head notes not watched", "err", err)
 		}
 		select {
 		case <-t.C:

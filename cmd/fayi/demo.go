@@ -36,8 +36,8 @@ type demoOptions struct {
 
 func cmdDemo(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi demo",
-		zh: "在本机运行司法部、陕西省司法厅、榆林市和延安市司法局四个节点,经真实的 HTTP 交换由公开数据生成的记录,\n" +
-			"再逐条核对:每个副本与源节点一致,每条坏记录都以应有的理由被拒。不加 -once 时持续运行,直到中断。",
+		zh: "在本机运行司法部、陕西省司法厅、榆林市和延安市司法局四个节点，经真实的 HTTP 交换由公开数据生成的记录，\n" +
+			"再逐条核对：每个副本与源节点一致，每条坏记录都以应有的理由被拒。不加 -once 时持续运行，直到中断。",
 		en: "Run four nodes on this machine: the ministry, the province Shaanxi and the cities Yulin and Yan'an. They exchange records made\n" +
 			"from public data over real HTTP; then every copy is compared with its origin and every bad record with the reason it was refused for.\n" +
 			"Without -once it runs until interrupted.",
@@ -46,10 +46,10 @@ func cmdDemo(ctx context.Context, e *env, args []string) int {
 	f.set.IntVar(&o.records, "records", 5000, bilingual("发布的记录`条数`", "`number` of records to publish"))
 	f.set.BoolVar(&o.once, "once", false, bilingual("交换并核对一次后结束", "exchange and check once, then end"))
 	f.set.BoolVar(&o.asJSON, "json", false, bilingual("结果输出为一个 JSON 对象", "print the result as one JSON object"))
-	f.set.StringVar(&o.dir, "dir", "", bilingual("节点`目录`,每个节点一个子目录;默认新建临时目录", "`folder` of the nodes, one subfolder each; default: a new temporary one"))
-	f.set.StringVar(&o.mysql, "mysql", "", bilingual("用 MySQL/MariaDB:`连接串` 用户:口令@tcp(主机:3306)/,每个节点建一个库", "use MySQL/MariaDB: `DSN` user:password@tcp(host:3306)/; one database a node is made"))
+	f.set.StringVar(&o.dir, "dir", "", bilingual("节点`目录`，每个节点一个子目录；默认新建临时目录", "`folder` of the nodes, one subfolder each; default: a new temporary one"))
+	f.set.StringVar(&o.mysql, "mysql", "", bilingual("用 MySQL/MariaDB，`连接串`形如 user:password@tcp(host:3306)/；每个节点建一个库", "use MySQL/MariaDB: `DSN` user:password@tcp(host:3306)/; one database a node is made"))
 	f.set.StringVar(&o.listen, "listen", "127.0.0.1:8348", bilingual("省厅节点本地接口的`地址`", "`address` of the province's local API"))
-	f.set.Uint64Var(&o.seed, "seed", 1, bilingual("随机`种子`,同一种子生成同样的记录", "random `seed`; the same seed makes the same records"))
+	f.set.Uint64Var(&o.seed, "seed", 1, bilingual("随机`种子`，同一种子生成同样的记录", "random `seed`; the same seed makes the same records"))
 	f.set.BoolVar(&o.trace, "trace", false, bilingual("每个节点写事件跟踪文件 trace.jsonl", "each node writes trace.jsonl"))
 	f.set.BoolVar(&o.verbose, "v", false, bilingual("显示节点日志", "show the nodes' log"))
 	rest, code, ok := f.parse(args)
@@ -113,7 +113,7 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 	if e.terminal {
 		opts.Progress = e.demoProgress
 	}
-	e.note("法驿演示:正在建立四个节点……(目录 %s)", "fayi demo: building four nodes … (folder %s)", dir)
+	e.note("法驿演示：正在建立四个节点……（目录 %s）", "fayi demo: building four nodes … (folder %s)", dir)
 	d, err := demo.Start(ctx, opts)
 	if err != nil {
 		return nil, err
@@ -225,9 +225,9 @@ func writeDemoConfig(m *federation.Member, o *demoOptions) (string, error) {
 // where everything stands.
 func (e *env) demoOn(ctx context.Context, d *demo.Demo, o *demoOptions) error {
 	if o.asJSON {
-		e.note("节点继续运行,按 Ctrl-C 结束", "the nodes go on; press Ctrl-C to end")
+		e.note("节点继续运行，按 Ctrl-C 结束", "the nodes go on; press Ctrl-C to end")
 	} else {
-		e.say("\n节点继续运行,每秒有新记录发布;按 Ctrl-C 结束。", "\nThe nodes go on, with new records every second; press Ctrl-C to end.")
+		e.say("\n节点继续运行，每秒有新记录发布；按 Ctrl-C 结束。", "\nThe nodes go on, with new records every second; press Ctrl-C to end.")
 	}
 	err := d.Live(ctx, func(s demo.LiveStatus) {
 		if !e.terminal {
@@ -275,13 +275,13 @@ func (e *env) demoMap(d *demo.Demo) {
 	}
 	e.table(rows)
 	m := d.Federation.Member(demoConsole)
-	e.say("\n看一看:curl -H \"Authorization: Bearer $(cat %s/keys/api.token)\" %s/v1/streams\n",
+	e.say("\n看一看：curl -H \"Authorization: Bearer $(cat %s/keys/api.token)\" %s/v1/streams\n",
 		"\nlook: curl -H \"Authorization: Bearer $(cat %s/keys/api.token)\" %s/v1/streams\n", m.Dir, m.Node.LocalURL())
 }
 
 // demoReport is the summary a person reads at the end.
 func (e *env) demoReport(r *demo.Result, dir string) {
-	e.say("共发布 %d 条:入流 %d,拒绝 %d,内容未变 %d;用时 %.2f 秒(%.0f 条/秒,从写入发件表到最后一个副本追平)",
+	e.say("共发布 %d 条：入流 %d，拒绝 %d，内容未变 %d；用时 %.2f 秒（%.0f 条/秒，从写入发件表到最后一个副本追平）",
 		"published %d records: %d accepted, %d rejected, %d unchanged; %.2f s (%.0f a second, from the outbox to the last copy)",
 		r.Published, r.Accepted, r.Rejected, r.Unchanged, r.Seconds, float64(r.Published)/r.Seconds)
 	rows := [][]string{{"", e.text("入流", "accepted"), e.text("拒绝", "rejected"), e.text("未变", "unchanged")}}
@@ -289,22 +289,22 @@ func (e *env) demoReport(r *demo.Result, dir string) {
 		rows = append(rows, []string{"  " + t.Type, num(t.Accepted), num(t.Rejected), num(t.Unchanged)})
 	}
 	e.table(rows)
-	e.say("\n流与副本(每行一个流,数字为末条序号):", "\nstreams and copies (a line a stream, the number is the last line's):")
+	e.say("\n流与副本（每行一个流，数字为末条序号）：", "\nstreams and copies (a line a stream, the number is the last line's):")
 	e.copies(r)
-	e.say("\n坏记录及其被拒理由:", "\nbad records and why they were refused:")
+	e.say("\n坏记录及其被拒理由：", "\nbad records and why they were refused:")
 	for _, x := range r.Reasons {
 		fmt.Fprintf(e.stdout, "  %4d  %-16s %s\n", x.Count, x.Code, x.Why)
 	}
 	if r.Verified {
-		e.say("\n✔ 已核对:%d 个数据段逐一验签、验链、验根;所有副本与源节点一致;每条坏记录都以应有的理由被拒。",
+		e.say("\n✔ 已核对：%d 个数据段逐一验签、验链、验根；所有副本与源节点一致；每条坏记录都以应有的理由被拒。",
 			"\n✔ verified: %d segments by signature, chain and root; every copy equals its origin; every bad record refused for its reason.", r.Segments)
 	} else {
-		e.say("\n✘ 核对发现 %d 处不符:", "\n✘ %d disagreements:", len(r.Faults))
+		e.say("\n✘ 核对发现 %d 处不符：", "\n✘ %d disagreements:", len(r.Faults))
 		for _, f := range r.Faults {
 			fmt.Fprintln(e.stdout, "  "+f)
 		}
 	}
-	e.say("\n继续看:fayi outbox rejected -c %[1]s/610800/fayi.yaml\n        fayi pull -c %[1]s/610800/fayi.yaml -o out 610000(节点运行时)",
+	e.say("\n继续看：fayi outbox rejected -c %[1]s/610800/fayi.yaml\n        fayi pull -c %[1]s/610800/fayi.yaml -o out 610000（节点运行时）",
 		"\nnext: fayi outbox rejected -c %[1]s/610800/fayi.yaml\n      fayi pull -c %[1]s/610800/fayi.yaml -o out 610000 (while the nodes run)", dir)
 }
 

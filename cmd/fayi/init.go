@@ -16,6 +16,7 @@ import (
 	"fayi/crypto/keys"
 	"fayi/crypto/sign"
 	"fayi/gateway/join"
+	"fayi/gateway/problem"
 	"fayi/gateway/store"
 	"fayi/outbox"
 )
@@ -231,13 +232,37 @@ func newDatabase(ctx context.Context, dir string, o *initOptions, setup *config.
 	}
 	st, err := store.Open(ctx, outbox.Dialect(setup.Driver), dsn)
 	if err == nil {
-		if _, err = st.Migrate(ctx); err == nil {
+		if err = prepare(ctx, st); err == nil {
 			return st, nil
 		}
 		st.Close()
 	}
+	var own *said
+	if errors.As(err, &own) {
+		return nil, own
+	}
 	return nil, &said{code: "DATABASE", zh: "数据库打不开或建不了表", en: "the database cannot be opened or prepared", err: err,
 		hintZH: "核对 -mysql 连接串、账号权限和网络", hintEN: "check the -mysql DSN, the account's rights and the network"}
+}
+
+// prepare migrates a database and makes sure that it is no other node's.
+func prepare(ctx context.Context, st *store.Store) error {
+	if _, err := st.Migrate(ctx); err != nil {
+		return err
+	}
+	entries, err := st.Entries(ctx)
+	if err != nil {
+		return err
+	}
+	streams, err := st.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	if len(entries)+len(streams) > 0 {
+		return &said{code: problem.AlreadyExists, zh: "数据库里已有节点的数据", en: "the database holds the data of a node already",
+			hintZH: "为新节点另建一个空库", hintEN: "give the new node an empty database"}
+	}
+	return nil
 }
 
 // mysqlDSN returns a data source name with a database in it, creating fayi_ID

@@ -15,17 +15,17 @@ import (
 
 func cmdPull(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi pull", args: "PEER",
-		zh: "以本节点的身份轮询对端 PEER,逐段验签、验链、解密、验根,把记录按流写成 NDJSON 文件。\n" +
-			"位置记在输出目录里,中断后接着拉。默认不向对端确认任何数据;加 -ack 才发送 stored 回执。\n" +
-			"不改动本节点的数据库,节点运行时也可以用。",
+		zh: "以本节点的身份轮询对端 PEER，逐段验签、验链、解密、验根，把记录按流写成 NDJSON 文件。\n" +
+			"位置记在输出目录里，中断后接着拉。默认不向对端确认任何数据；加 -ack 才发送 stored 回执。\n" +
+			"不改动本节点的数据库，节点运行时也可以用。",
 		en: "Poll the peer PEER in this node's name, verify signature, chain, contents and root of every segment, and write the records of each\n" +
 			"stream as NDJSON. Positions are kept in the output folder; an interrupted pull goes on. Nothing is acknowledged unless -ack is given.\n" +
 			"The node's database is not touched, so the node may run meanwhile.",
 		example: "fayi pull -c fayi.yaml -o out 610000"})
 	conf, asJSON := f.config(), f.asJSON()
 	out := f.string("o", "pulled", "输出`目录`", "output `folder`")
-	url := f.string("url", "", "对端`地址`,默认取 fayi.yaml 的 peers", "`address` of the peer; default: from peers in fayi.yaml")
-	follow := f.bool("follow", "拉完后继续等待新数据,直到中断", "wait for more until interrupted")
+	url := f.string("url", "", "对端`地址`，默认取 fayi.yaml 的 peers", "`address` of the peer; default: from peers in fayi.yaml")
+	follow := f.bool("follow", "拉完后继续等待新数据，直到中断", "wait for more until interrupted")
 	ack := f.bool("ack", "向对端发送回执", "acknowledge what was stored")
 	rest, code, ok := f.parse(args)
 	if !ok {
@@ -41,7 +41,7 @@ func cmdPull(ctx context.Context, e *env, args []string) int {
 	if *asJSON {
 		e.json(res)
 	} else {
-		e.say("共写入 %d 条记录,拒收 %d 条,目录 %s", "%d records written, %d refused, in %s", res.Records, res.Refused, *out)
+		e.say("共写入 %d 条记录，拒收 %d 条，目录 %s", "%d records written, %d refused, in %s", res.Records, res.Refused, *out)
 	}
 	if res.Refused > 0 || len(res.Faults) > 0 {
 		return exitProblem
@@ -61,9 +61,9 @@ func (e *env) pull(ctx context.Context, conf, peer, url, out string, follow, ack
 		}
 	}
 	if url == "" {
-		return nil, &said{code: "NO_PEER", zh: fmt.Sprintf("fayi.yaml 的 peers 里没有 %s,也没有用 -url 写明地址", peer),
+		return nil, &said{code: "NO_PEER", zh: fmt.Sprintf("fayi.yaml 的 peers 里没有 %s，也没有用 -url 写明地址", peer),
 			en:     fmt.Sprintf("%s is not among the peers of fayi.yaml, and no -url is given", peer),
-			hintZH: "核对对端标识,或加 -url http://主机:端口", hintEN: "check the id, or add -url http://host:port"}
+			hintZH: "核对对端标识，或加 -url http://主机:端口", hintEN: "check the id, or add -url http://host:port"}
 	}
 	if err := join.CheckURL(url); err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func (e *env) pull(ctx context.Context, conf, peer, url, out string, follow, ack
 	if talk {
 		opts.Wrote = func(stream string, upto uint64, records int) {
 			if e.terminal {
-				e.note("%s 到第 %d 条(+%d)", "%s up to %d (+%d)", stream, upto, records)
+				e.note("%s 到第 %d 条（+%d）", "%s up to %d (+%d)", stream, upto, records)
 			}
 		}
 	}

@@ -18,7 +18,7 @@ import (
 
 func cmdServe(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi serve",
-		zh: "运行节点,直到收到中断信号。就绪时在标准输出打印一行 ready;日志为 JSON,写到标准错误。\n" +
+		zh: "运行节点，直到收到中断信号。就绪时在标准输出打印一行 ready；日志为 JSON，写到标准错误。\n" +
 			"收到 HUP 信号时重新读取 packs 目录。",
 		en: "Run the node until interrupted. When it serves it prints one line, ready, to standard output; its log is JSON on standard error.\n" +
 			"On HUP it reads the packs folder again.",

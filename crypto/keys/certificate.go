@@ -23,8 +23,9 @@ const (
 )
 
 // registrarUnit marks a registrar's certificate in its subject, so that the
-// certificate of a stolen server can never pass for one (review of the
-// directory's attack: design §7, "Three keys, three risks").
+// certificate of a stolen server can never pass for one (design §7: three keys,
+// three risks). That a licensed CA sets it is [INFER]; the signed directory, not
+// this mark, says which certificate is a registrar's.
 const registrarUnit = "registrar"
 
 // spkiPrefix is the SubjectPublicKeyInfo of every SM2 key up to its point: the

@@ -174,7 +174,7 @@ func TestUsageBits(t *testing.T) {
 	}
 }
 
-// crypto review list 20, 21 and strictness of the container.
+// Conformance cases 20, 21 and strictness of the container.
 func TestParseCertificateMustReject(t *testing.T) {
 	key := must(sm2.GenerateKey(rand.Reader))(t)
 	good := selfSigned(t, key, func(c *smx509.Certificate) {})

@@ -181,6 +181,13 @@ func TestCreateIdentityRefuses(t *testing.T) {
 		t.Error("no passphrase")
 	}
 	checkFolder(t, dir)
+	// one file left of an older identity is enough, and nothing is added to it
+	if err := os.WriteFile(filepath.Join(dir, "enc.crt"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := keys.CreateIdentity(dir, "610800", pass)
+	wantErr(t, err, keys.ErrExists)
+	checkFolder(t, dir, "enc.crt")
 }
 
 func TestRegistrar(t *testing.T) {

@@ -145,9 +145,6 @@ func openKey(der, pass []byte) (*Key, error) {
 	if err := checkEncryptedKey(der); err != nil {
 		return nil, err
 	}
-	if len(pass) == 0 {
-		return nil, ErrPassphrase // the library would take the file for a plain one
-	}
 	k, err := pkcs8.ParsePKCS8PrivateKeySM2(der, pass)
 	if err != nil {
 		return nil, ErrPassphrase

@@ -81,7 +81,7 @@ func TestEveryBitOfMessageAndSignatureCounts(t *testing.T) {
 	})
 }
 
-// crypto review list 11 to 14: one encoding, integers in range, one user id.
+// Conformance cases 11 to 14: one encoding, integers in range, one user id.
 func TestSignatureMustReject(t *testing.T) {
 	cert, key := foreign(t, keys.UsageSign)
 	msg := []byte("one message")
@@ -149,7 +149,7 @@ func TestSignatureMustReject(t *testing.T) {
 	}
 }
 
-// crypto review list 15.
+// Conformance cases 15.
 func TestUsageIsEnforced(t *testing.T) {
 	enc, key := foreign(t, keys.UsageEncrypt)
 	msg := []byte("m")

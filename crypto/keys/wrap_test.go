@@ -64,7 +64,7 @@ func TestWrapTakesSixteenBytes(t *testing.T) {
 	}
 }
 
-// crypto review list 25 to 27.
+// Conformance cases 25 to 27.
 func TestUnwrapMustReject(t *testing.T) {
 	cert, key := node(t, keys.UsageEncrypt)
 	u := must(keys.NewSoftUnwrapper(cert, key))(t)

@@ -412,7 +412,7 @@ func (s *scanner) number() error {
 		}
 		if d := s.in[s.pos] - '0'; d > 0 || digits > 0 {
 			digits++
-			if digits <= 17 {
+			if digits <= 17 { // enough to be above 2^53, whatever follows
 				n = n*10 + uint64(d)
 			}
 		}
@@ -443,7 +443,7 @@ func (s *scanner) number() error {
 			return s.fail("JSON") // leading zero
 		}
 	}
-	if fraction && digits > 15 || !fraction && (digits > 16 || n >= maxPosition) {
+	if fraction && digits > 15 || !fraction && n >= maxPosition {
 		return s.fail("NUMBER")
 	}
 	s.copy(from)

@@ -92,7 +92,7 @@ func TestBadData(t *testing.T) {
 		{`{"x":[0,{"~/":{"a":1,"a":2}}]}`, "DUPLICATE_MEMBER", `/x/1/~0~1/a`}, {`{"x":{"a":1,"a":2},"y":}`, "DUPLICATE_MEMBER", `/x/a`},
 		{manyMembers(5000, `,"m0":1`), "DUPLICATE_MEMBER", `/m0`}, {manyMembers(5000, `,"m\u0034999":1`), "DUPLICATE_MEMBER", `/m4999`}, {manyMembers(24, `,"m23":1`), "DUPLICATE_MEMBER", `/m23`}, {manyMembers(23, `,"m22":1`), "DUPLICATE_MEMBER", `/m22`}, {manyMembers(25, `,"m24":1`), "DUPLICATE_MEMBER", `/m24`},
 
-		{`{"a":"\ud800"}`, "SURROGATE", `/a`}, {`{"a":"\udc00"}`, "SURROGATE", `/a`}, {`{"a":"\uD834x"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\n"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\u0041"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\ud834"}`, "SURROGATE", `/a`},
+		{`{"a":"\ud800"}`, "SURROGATE", `/a`}, {`{"a":"\udc00"}`, "SURROGATE", `/a`}, {`{"a":"\uD834x"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\n"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\u0041"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\ud834"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\ue000"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\udbff"}`, "SURROGATE", `/a`},
 		{`{"a":"\udd1e\ud834"}`, "SURROGATE", `/a`}, {`{"a":"\ud834\udd1e\udd1e"}`, "SURROGATE", `/a`}, {`{"a":"\ud834`, "SURROGATE", `/a`}, {`{"a":"\ud834\udd1"}`, "SURROGATE", `/a`}, {`{"a":1,"\ud800":1}`, "SURROGATE", ``}, {`{"a":["b","\udfff"]}`, "SURROGATE", `/a/1`},
 		{`{"a":"\u0000"}`, "NUL", `/a`}, {`{"a":"b\u0000"}`, "NUL", `/a`}, {`{"\u0000":1}`, "NUL", ``}, {`{"a":["\\\u0000"]}`, "NUL", `/a/0`},
 
@@ -119,6 +119,18 @@ func TestBadData(t *testing.T) {
 			} else if *got != want && !(got.Code == "SPACE" && what == "CheckData") {
 				t.Errorf("%s(%.100q): %v, want %v", what, c.in, got, &want)
 			}
+		}
+	}
+}
+
+// Strings are read eight bytes at a time; no byte at any place may slip through.
+func TestEveryByteAtEveryPlace(t *testing.T) {
+	for c := range 256 {
+		for i := range 24 {
+			s := []byte(strings.Repeat("\u0080x", 8))
+			s = append(s[:i:i], append([]byte{byte(c)}, s[i:]...)...)
+			agree(t, []byte(`{"a":"`+string(s)+`"}`))
+			agree(t, []byte(`{"`+string(s)+`":1,"b":"`+string(s)+`"}`))
 		}
 	}
 }

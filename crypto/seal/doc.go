@@ -9,11 +9,12 @@
 // is a container that any holder of the key may seal anew.
 //
 //	records ─ AppendLine ─► lines ─ Seal ─► Segment ─ Frame ─► JSON on the wire
-//	lines ◄─ Body.Open ◄─ content key ◄─ Unwrap ◄─ Frame ◄─ ParseFrame
+//	lines ◄─ Open ◄─ content key ◄─ Unwrap ◄─ Frame ◄─ JSON on the wire
 //
 // What was signed is what is stored is what is sent: nothing here is ever
 // re-serialised. Every parser bounds sizes before it allocates and refuses any
 // second spelling of the same thing.
 //
-// Start with header.go, then line.go, then seal.go and open.go.
+// Start with header.go, then line.go, then seal.go and open.go. docs/vectors has
+// one segment with every value between its lines and its frame.
 package seal

@@ -221,6 +221,18 @@ func TestBodySizes(t *testing.T) {
 			t.Errorf("%d bytes more: %v", n, err)
 		}
 	}
+	// So is a member that holds good lines behind 600 KiB of nothing: empty stored
+	// blocks of RFC 1951 §3.2.4, each of five bytes.
+	good := stored(t, text(record(0)))
+	bloated := slices.Concat(good[:10], bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 600<<10/5), good[10:])
+	for what, c := range map[string]struct {
+		member []byte
+		want   error
+	}{"as it is": {good, nil}, "behind nothing": {bloated, seal.ErrCannotOpen}} {
+		if _, err := seal.Open(&seg.Header, seg.Bytes, container(t, seg.Bytes, seg.Key, padded(c.member)), seg.Key); err != c.want {
+			t.Errorf("a member %s: %v", what, err)
+		}
+	}
 	// A container above the limit is refused before it is decrypted, even where
 	// it would open.
 	big := container(t, seg.Bytes, seg.Key, make([]byte, (seal.MaxBody/1024+1)*1024))

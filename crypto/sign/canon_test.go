@@ -193,6 +193,7 @@ func TestOtherSpellingsInside(t *testing.T) {
 		{"call", `{"max_bytes":1048576}`, `{"max_bytes": 1048576}`},
 		{"call", `{"max_bytes":1048576}`, `{"max_bytes":1048576.0}`},
 		{"call", `{"max_bytes":1048576}`, `{"max_bytes":null}`},
+		{"call", `{"max_bytes":1048576}`, "{\"since\":\"\xff\"}"},
 		{"call", `{"max_bytes":1048576}`, `{"max_bytes":1048576`},
 		{"entry", `"MAE="`, `"MAE"`},
 		{"entry", `"MAE="`, `"MAF="`}, // the two low bits of the last digit are not data

@@ -50,6 +50,7 @@ func TestParseReceiptChecks(t *testing.T) {
 		"no level":                   func(r *sign.Receipt) { r.Level = "" },
 		"unknown level":              func(r *sign.Receipt) { r.Level = "seen" },
 		"upper-case level":           func(r *sign.Receipt) { r.Level = "STORED" },
+		"another origin's stream":    func(r *sign.Receipt) { r.Streams[0].Stream = "610000/legal_aid_case/upstream" },
 		"malformed stream":           func(r *sign.Receipt) { r.Streams[0].Stream = "610800/case/all" },
 		"one stream twice":           func(r *sign.Receipt) { r.Streams = append(r.Streams, r.Streams[0]) },
 		"malformed orphan":           func(r *sign.Receipt) { r.Orphans[0].Stream = "610800" },

@@ -164,10 +164,6 @@ func (m *Member) prepare(ctx context.Context, opts Options) error {
 			return fmt.Errorf("keys of %s: %w", m.ID, err)
 		}
 	}
-	pass, err := keys.ReadPassphrase(m.passPath())
-	if err != nil {
-		return err
-	}
 	token, err := os.ReadFile(m.tokenPath())
 	if err != nil {
 		return err
@@ -176,7 +172,8 @@ func (m *Member) prepare(ctx context.Context, opts Options) error {
 	if m.registrar != nil {
 		return nil
 	}
-	if pass, err = keys.ReadPassphrase(filepath.Join(m.registrarDir(), "passphrase")); err != nil {
+	pass, err := keys.ReadPassphrase(filepath.Join(m.registrarDir(), "passphrase"))
+	if err != nil {
 		return err
 	}
 	m.registrar, err = keys.LoadRegistrar(m.registrarDir(), pass)

@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,13 +43,17 @@ func newMachine(t *testing.T, node string) *machine {
 	t.Helper()
 	dir := t.TempDir()
 	m := &machine{t: t, dir: dir, node: node, ledger: join.OpenLedger(filepath.Join(dir, "invites.json"))}
-	if _, _, err := keys.CreateIdentity(m.keys(), node, pass); err != nil {
+	made, reg := material(t, node)
+	if err := os.CopyFS(m.keys(), os.DirFS(made)); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"sign.key", "enc.key", "store.key"} { // CopyFS widens modes
+		if err := os.Chmod(filepath.Join(m.keys(), name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.reg = reg
 	var err error
-	if m.reg, err = keys.CreateRegistrar(filepath.Join(dir, "registrar"), node, pass, now); err != nil {
-		t.Fatal(err)
-	}
 	if m.store, err = store.Open(t.Context(), outbox.SQLite, filepath.Join(dir, "fayi.db")); err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +62,48 @@ func newMachine(t *testing.T, node string) *machine {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// Making encrypted key files is slow on purpose, so tests share them: the first
+// machine of a test that is named node has the same keys in every test, the
+// second has others.
+var pool struct {
+	sync.Mutex
+	dir  string
+	made map[string]*keys.Registrar // by folder
+	used map[string]int             // by test and node
+}
+
+func TestMain(m *testing.M) {
+	var err error
+	if pool.dir, err = os.MkdirTemp("", "fayi-join-"); err != nil {
+		panic(err)
+	}
+	pool.made, pool.used = map[string]*keys.Registrar{}, map[string]int{}
+	code := m.Run()
+	os.RemoveAll(pool.dir)
+	os.Exit(code)
+}
+
+// material returns a folder made by CreateIdentity and a registrar.
+func material(t *testing.T, node string) (string, *keys.Registrar) {
+	t.Helper()
+	pool.Lock()
+	defer pool.Unlock()
+	pool.used[t.Name()+node]++
+	dir := filepath.Join(pool.dir, fmt.Sprintf("%s.%d", node, pool.used[t.Name()+node]))
+	if reg, ok := pool.made[dir]; ok {
+		return dir, reg
+	}
+	if _, _, err := keys.CreateIdentity(dir, node, pass); err != nil {
+		t.Fatal(err)
+	}
+	reg, err := keys.CreateRegistrar(dir+".registrar", node, pass, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.made[dir] = reg
+	return dir, reg
 }
 
 func (m *machine) keys() string { return filepath.Join(m.dir, "keys") }
@@ -371,6 +419,20 @@ func TestInstallRefuses(t *testing.T) {
 		f(c)
 		return c
 	}
+	// Entries the parent's registrar did sign, but not those of this invitation.
+	resigned := func(f func(*sign.Entry)) *join.Approval {
+		return change(func(a *join.Approval) {
+			e, err := sign.ParseEntry(a.Lineage[1].Entry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(e)
+			se := &a.Lineage[1]
+			if se.Entry, se.Sigs[0].Sig, err = sign.Sign(parent.reg.Signer, keys.EntryV1, e); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
 	for name, c := range map[string]struct {
 		a    *join.Approval
 		own  *join.Request
@@ -382,6 +444,10 @@ func TestInstallRefuses(t *testing.T) {
 		"tampered entry": {change(func(a *join.Approval) {
 			a.Lineage[1].Entry = bytes.Replace(a.Lineage[1].Entry, []byte(`["61"]`), []byte(`["62"]`), 1)
 		}), r, child.keys(), join.ErrEntry},
+		"less territory":   {resigned(func(e *sign.Entry) { e.Territory = []string{} }), r, child.keys(), join.ErrEntry},
+		"other role":       {resigned(func(e *sign.Entry) { e.Roles = []string{join.City} }), r, child.keys(), join.ErrEntry},
+		"other registrar":  {resigned(func(e *sign.Entry) { e.Registrars[0].Cert = elsewhere.reg.Cert.Raw() }), r, child.keys(), join.ErrKeys},
+		"no registrar":     {resigned(func(e *sign.Entry) { e.Registrars = []sign.CertRef{} }), r, child.keys(), join.ErrKeys},
 		"no signature":     {change(func(a *join.Approval) { a.Lineage[1].Sigs = []sign.EntrySig{} }), r, child.keys(), join.ErrEntry},
 		"without entry":    {change(func(a *join.Approval) { a.Lineage = a.Lineage[:1] }), r, child.keys(), join.ErrOtherNode},
 		"for another node": {change(func(a *join.Approval) { a.Node = "620000" }), r, child.keys(), join.ErrOtherNode},

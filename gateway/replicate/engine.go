@@ -35,7 +35,8 @@ type Engine struct {
 	// AcceptTest lets streams of the audience "test" in; a link's local switch.
 	AcceptTest bool
 
-	counters counters
+	counters counters // of what peers did wrong
+	tries    counters // of what this node tried or said, so that it says it once
 }
 
 // me is this node's id.
@@ -59,15 +60,21 @@ type counters struct {
 	n  map[[2]string]uint64 // sender, code
 }
 
-// count notes a fault of a sender's.
-func (e *Engine) count(sender, code string) {
-	e.counters.mu.Lock()
-	defer e.counters.mu.Unlock()
-	if e.counters.n == nil {
-		e.counters.n = map[[2]string]uint64{}
+// count notes a fault of a sender's and returns how often it was seen.
+func (c *counters) count(sender, code string) uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n == nil || len(c.n) > maxCounters {
+		c.n = map[[2]string]uint64{}
 	}
-	e.counters.n[[2]string{sender, code}]++
+	c.n[[2]string{sender, code}]++
+	return c.n[[2]string{sender, code}]
 }
+
+// maxCounters bounds what strangers can make this node remember.
+const maxCounters = 10_000
+
+func (e *Engine) count(sender, code string) { e.counters.count(sender, code) }
 
 // Faults returns how often each sender did what, by code.
 func (e *Engine) Faults() map[[2]string]uint64 {

@@ -52,15 +52,8 @@ func (e *Engine) Hear(ctx context.Context, sn Signed) error {
 	if err != nil {
 		return problem.Wrap(problem.BadNote, err)
 	}
-	key, ok := e.Directory.Key(n.Key)
-	if !ok {
-		return problem.New(problem.KeyUnknown, "%s", n.Key)
-	}
-	if key.Node.Entry.Node != n.Node || !key.Current() {
-		return problem.New(problem.BadNote, "key is not %s's", n.Node)
-	}
-	if err := key.Cert.Verify(keys.NoteV1, sn.Body, sn.Sign); err != nil {
-		return problem.Wrap(problem.BadNote, err)
+	if err := e.signedBy(n.Node, n.Key, keys.NoteV1, sn, problem.BadNote); err != nil {
+		return err
 	}
 	stored, have, err := e.Store.SaveNote(ctx, store.Note{Node: n.Node, N: n.N, Body: sn.Body, Sig: sn.Sign, Arrived: time.Now().UnixMicro()})
 	if err != nil {
@@ -109,6 +102,44 @@ func (e *Engine) Complete(ctx context.Context, st *store.Stream, notes map[strin
 		}
 	}
 	return 0, time.Time{}
+}
+
+// WatchNotes raises an alarm, once, for every origin whose newest note is older
+// than limit or says that streams go on beyond what is held here: a relay may
+// be withholding their tail (protocol §4, promise P2). It is called now and then.
+func (e *Engine) WatchNotes(ctx context.Context, limit time.Duration) error {
+	rows, err := e.Store.Notes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		n, err := sign.ParseNote(r.Body)
+		if err != nil || r.Node == e.me() {
+			continue
+		}
+		arrived := time.UnixMicro(r.Arrived)
+		if time.Since(arrived) <= limit {
+			continue
+		}
+		if e.tries.count("note/"+r.Node+"/"+fmt.Sprint(n.N), problem.NoteStale) == 1 {
+			e.alarm(ctx, problem.NoteStale, "", r.Node, fmt.Sprintf("newest note is %d, arrived %s", n.N, sign.At(arrived)))
+		}
+		for _, h := range n.Heads {
+			st, err := e.stream(ctx, h.Stream)
+			if err != nil {
+				return err
+			}
+			s, perr := sign.ParseStream(h.Stream)
+			if perr != nil || !e.Directory.InAudience(s, e.me()) {
+				continue
+			}
+			if (st == nil || st.Pos.Compare(store.Pos{Gen: h.Gen, Seq: h.Last}) < 0) &&
+				e.tries.count("tail/"+h.Stream+"/"+fmt.Sprint(h.Last), problem.TailMissing) == 1 {
+				e.alarm(ctx, problem.TailMissing, h.Stream, r.Node, fmt.Sprintf("the origin's note says gen %d last %d", h.Gen, h.Last))
+			}
+		}
+	}
+	return nil
 }
 
 // notesFor returns notes of nodes that changed (nil for all) which lie on this

@@ -100,15 +100,8 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 	if err != nil {
 		return problem.Wrap(problem.BadReceipt, err)
 	}
-	key, ok := e.Directory.Key(r.Key)
-	if !ok {
-		return problem.New(problem.KeyUnknown, "%s", r.Key)
-	}
-	if key.Node.Entry.Node != r.By || !key.Current() {
-		return problem.New(problem.BadReceipt, "key is not %s's", r.By)
-	}
-	if err := key.Cert.Verify(keys.ReceiptV1, sr.Body, sr.Sign); err != nil {
-		return problem.Wrap(problem.BadReceipt, err)
+	if err := e.signedBy(r.By, r.Key, keys.ReceiptV1, sr, problem.BadReceipt); err != nil {
+		return err
 	}
 	var acks []store.Ack
 	var ahead error
@@ -157,6 +150,22 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 		e.Hub.Receipt(r.Origin)
 	}
 	return ahead
+}
+
+// signedBy checks that an object was signed by a node's current key. The error
+// is KEY_UNKNOWN, or carries the code bad.
+func (e *Engine) signedBy(node string, id sign.Hash, c keys.Context, s Signed, bad string) error {
+	key, ok := e.Directory.Key(id)
+	if !ok {
+		return problem.New(problem.KeyUnknown, "%s", id)
+	}
+	if key.Node.Entry.Node != node || !key.Current() {
+		return problem.New(bad, "key is not %s's", node)
+	}
+	if err := key.Cert.Verify(c, s.Body, s.Sign); err != nil {
+		return problem.Wrap(bad, err)
+	}
+	return nil
 }
 
 // acknowledgeAll signs one stored (or carried) receipt an origin for streams

@@ -166,6 +166,9 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 	if !key.Covers(in.name, a.h.Gen, a.h.First, a.h.Last()) {
 		return problem.KeyEnded, nil
 	}
+	if s.Origin == e.me() {
+		return e.takeOwn(ctx, in, a)
+	}
 	if in.stream == nil {
 		st, err := e.Store.EnsureStream(ctx, in.name)
 		if err != nil {
@@ -187,11 +190,11 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 	var next []seal.Reader
 	if reader {
 		if seg.Key, err = seal.Unwrap(e.Unwrapper, a.frame.Readers); err != nil {
-			return problem.CannotOpen, nil
+			return problem.CannotOpen, e.cannotOpen(ctx, in, a)
 		}
 		lines, err := seal.Open(a.h, seg.Bytes, seg.Body, seg.Key)
 		if err != nil {
-			return problem.CannotOpen, nil
+			return problem.CannotOpen, e.cannotOpen(ctx, in, a)
 		}
 		if code := e.judgeLines(in, s, a.h, lines); code != problem.OK {
 			return code, nil
@@ -279,7 +282,37 @@ const (
 	stateForked   = "forked"
 	stateBadStart = "bad_start"
 	stateHeld     = "held"
+	stateClosed   = "cannot_open"
 )
+
+// takeOwn answers a segment of this node's own stream that someone sends back.
+// One that is here proves nothing new; one that is not means that the database
+// was put back to an earlier state. It is not taken in passing: the origin's
+// table of newest versions must move with its streams.
+func (e *Engine) takeOwn(ctx context.Context, in *incoming, a *arrived) (string, error) {
+	if in.stream != nil {
+		have, err := e.Store.SegmentByHash(ctx, in.stream.ID, store.Hash(a.hash))
+		if err != nil || have != nil {
+			return problem.OK, err
+		}
+	}
+	e.alarm(ctx, problem.ReceiptAhead, in.name, in.from, fmt.Sprintf("sent back gen %d first %d, which is not here", a.h.Gen, a.h.First))
+	return problem.ReceiptAhead, nil
+}
+
+// triesToOpen is after how many failures to open one segment its stream is
+// shown as stuck; it is fetched on, since another copy may be good.
+const triesToOpen = 3
+
+// cannotOpen counts failures of one segment's container.
+func (e *Engine) cannotOpen(ctx context.Context, in *incoming, a *arrived) error {
+	if e.tries.count("open/"+a.hash.String(), problem.CannotOpen) != triesToOpen || in.stream.State != "" {
+		return nil
+	}
+	where := fmt.Sprintf("gen %d, number %d", a.h.Gen, a.h.First)
+	e.alarm(ctx, problem.CannotOpen, in.name, in.from, where)
+	return e.Store.SetState(ctx, in.stream.ID, stateClosed, where)
+}
 
 // fork keeps both headers as evidence and stops the stream: two valid
 // signatures of one origin contradict each other.
@@ -335,11 +368,17 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 			e.Trace.Write(trace.Event{Event: trace.Store, Stream: in.name, Gen: s.Gen, First: s.First, Count: s.Count, Hash: &hash, Prev: &prev})
 		}
 		if in.append.Rewind != nil {
-			e.alarm(ctx, "GENERATION", in.name, "", fmt.Sprintf("continues from gen %d seq %d; what lay beyond are orphans", in.append.Rewind.Gen, in.append.Rewind.Seq))
+			e.alarm(ctx, problem.NewGeneration, in.name, "", fmt.Sprintf("continues from gen %d seq %d; what lay beyond are orphans", in.append.Rewind.Gen, in.append.Rewind.Seq))
 		}
-		if len(in.append.Segments) > 0 {
-			e.Hub.Stream(in.name)
+		if len(in.append.Segments) == 0 {
+			continue
 		}
+		if in.stream.State == stateBadStart || in.stream.State == stateClosed {
+			if err := e.Store.SetState(ctx, in.stream.ID, "", ""); err != nil {
+				return err
+			}
+		}
+		e.Hub.Stream(in.name)
 	}
 	return nil
 }

@@ -35,7 +35,6 @@ type record struct {
 	streams  []string
 	keyHash  [16]byte
 	contents [32]byte
-	refused  bool // by a stream: the key is another source's
 }
 
 // intake checks one row and puts it among the batch's records or rejections. A

@@ -12,6 +12,7 @@ import (
 	"fayi/crypto/keys"
 	"fayi/crypto/seal"
 	"fayi/gateway/directory"
+	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
 	"fayi/gateway/trace"
@@ -38,6 +39,7 @@ type Sequencer struct {
 	Store     *store.Store
 	Directory *directory.Directory
 	Signer    keys.Signer
+	Cert      *keys.Certificate // of Signer: a key outside its own dates does not seal (protocol §7)
 	StoreKey  *keys.StoreKey
 	Schemas   func() *schemas.Registry
 	Audiences func(recordType string) []string // of business types at this node
@@ -117,8 +119,12 @@ func (s *Sequencer) Init(ctx context.Context) error {
 		}
 		if seg == nil || seg.Hash != j.Hash {
 			s.nextGen[st.Name] = true
-			s.Log.WarnContext(ctx, "database is behind heads.journal; the next segment opens a new generation", "stream", st.Name,
-				"journal_gen", j.Gen, "journal_seq", j.Seq, "gen", st.Gen, "seq", st.Seq)
+			ev := store.Event{At: time.Now().UnixMicro(), Level: "alarm", Code: problem.JournalAhead, Stream: st.Name,
+				Detail: fmt.Sprintf("journal at %d:%d, database at %d:%d; the next segment opens a new generation", j.Gen, j.Seq, st.Gen, st.Seq)}
+			s.Log.WarnContext(ctx, "database is behind heads.journal", "stream", st.Name, "detail", ev.Detail)
+			if err := s.Store.AddEvent(ctx, ev); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -128,6 +134,9 @@ func (s *Sequencer) Init(ctx context.Context) error {
 // returns how many rows left the outbox and whether more wait. When another
 // sequencer was faster it returns zero and true.
 func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
+	if now := time.Now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
+		return 0, false, problem.New(problem.KeyEnded, "this node's own certificate is good from %s to %s", s.Cert.NotBefore(), s.Cert.NotAfter())
+	}
 	rows, more, err := s.reader.Read(ctx, outbox.Limit{Rows: roundRows, Bytes: roundBytes})
 	if err != nil || len(rows) == 0 {
 		return 0, false, err
