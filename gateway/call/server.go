@@ -44,7 +44,14 @@ type Server struct {
 	Log       *slog.Logger
 
 	nonces nonceCache
+	once   sync.Once
+	slots  chan struct{}
 }
+
+// maxReading is how many requests are read and decoded at once: together they
+// bound the memory strangers can claim to maxReading × MaxMessage, a few times
+// over while JSON is decoded. Long polls hold no slot.
+const maxReading = 8
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.URL.Path != Path {
@@ -63,17 +70,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve checks a request in the order that lets nothing unsigned cost or
 // change anything, and runs its handler.
 func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *Reply, err error) {
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxMessage))
+	req, err := s.read(r)
 	if err != nil {
-		var big *http.MaxBytesError
-		if errors.As(err, &big) {
-			return nil, problem.New(problem.TooLarge, "over %d bytes", MaxMessage)
-		}
-		return nil, problem.Wrap(problem.Malformed, err)
-	}
-	var req request
-	if err := json.Unmarshal(raw, &req); err != nil {
-		return nil, problem.Wrap(problem.Malformed, err)
+		return nil, err
 	}
 	c, err := sign.ParseCall(req.Body)
 	if err != nil {
@@ -120,6 +119,30 @@ func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *R
 		}
 	}()
 	return h(r.Context(), &Request{From: c.From, Op: c.Op, Args: c.Args, Frames: req.Frames})
+}
+
+// read takes a request off the wire, one of at most maxReading at a time.
+func (s *Server) read(r *http.Request) (*request, error) {
+	s.once.Do(func() { s.slots = make(chan struct{}, maxReading) })
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-r.Context().Done():
+		return nil, problem.New(problem.Busy, "")
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxMessage))
+	if err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return nil, problem.New(problem.TooLarge, "over %d bytes", MaxMessage)
+		}
+		return nil, problem.Wrap(problem.Malformed, err)
+	}
+	req := new(request)
+	if err := json.Unmarshal(raw, req); err != nil {
+		return nil, problem.Wrap(problem.Malformed, err)
+	}
+	return req, nil
 }
 
 // write signs and sends the answer. A result that cannot be written becomes

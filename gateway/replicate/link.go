@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type Link struct {
 
 	mu    sync.Mutex
 	state LinkState
+	stuck map[string]string // streams the other side cannot take or give, with the code
 }
 
 // LinkState is what an operator sees of a link.
@@ -34,6 +36,8 @@ type LinkState struct {
 	Code     string    `json:"code,omitempty"`   // of the last failure
 	Detail   string    `json:"detail,omitempty"`
 	RetryAt  time.Time `json:"retry_at,omitzero"`
+	// Stuck names streams that rest because one side could not take them, with the code.
+	Stuck map[string]string `json:"stuck,omitempty"`
 }
 
 // State returns a copy.
@@ -42,7 +46,22 @@ func (l *Link) State() LinkState {
 	defer l.mu.Unlock()
 	s := l.state
 	s.Peer, s.URL, s.Push, s.Poll = l.Peer, l.URL, l.Push, l.Poll
+	s.Stuck = maps.Clone(l.stuck)
 	return s
+}
+
+// rest notes that a stream could not be taken, or, with OK, that it moves again.
+func (l *Link) rest(stream, code string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if code == problem.OK {
+		delete(l.stuck, stream)
+		return
+	}
+	if l.stuck == nil {
+		l.stuck = map[string]string{}
+	}
+	l.stuck[stream] = code
 }
 
 // do calls the peer and keeps the link's state.

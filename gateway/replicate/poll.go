@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -188,6 +189,9 @@ func (p *Poller) have(ctx context.Context, name string) (store.Head, error) {
 // mine what became of the frames that came.
 func (p *Poller) after(ctx context.Context, theirs, mine StreamResult) error {
 	name := theirs.Stream
+	if code := cmp.Or(mine.Code, theirs.Code); code != problem.Gap {
+		p.link.rest(name, code)
+	}
 	switch {
 	case theirs.Code == problem.Gap || mine.Code == problem.Gap:
 		st, err := p.e.stream(ctx, name)

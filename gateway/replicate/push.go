@@ -193,6 +193,9 @@ func (p *pusher) after(ctx context.Context, r StreamResult) error {
 	if err := p.load(ctx, st); err != nil {
 		return err
 	}
+	if r.Code != problem.Gap {
+		p.link.rest(r.Stream, r.Code)
+	}
 	switch r.Code {
 	case problem.OK:
 		delete(p.start, r.Stream)
