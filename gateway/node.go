@@ -75,7 +75,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		Schemas: n.registry.Load, Journal: journal, Hub: replicate.NewHub(), Trace: n.trace, Log: cfg.Log, AcceptTest: cfg.AcceptTest,
 		Client: &call.Client{Directory: dir, Signer: cfg.Identity.Signer, HTTP: httpClient()},
 	}
-	if err := n.engine.LoadDirectory(ctx); err != nil {
+	if err := replicate.FillDirectory(ctx, cfg.Store, dir); err != nil {
 		return nil, err
 	}
 	if _, ok := dir.Node(cfg.Node); !ok {

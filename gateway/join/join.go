@@ -278,41 +278,9 @@ func Install(ctx context.Context, st *store.Store, keysDir string, iv *Invite, o
 // Directory builds the directory that a node's store holds, for commands that
 // need no running node.
 func Directory(ctx context.Context, st *store.Store, me string) (*directory.Directory, error) {
-	rows, err := st.Entries(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("join: %w", err)
-	}
 	d := directory.New(me)
-	var waiting []sign.SignedEntry
-	for _, r := range rows {
-		se := sign.SignedEntry{Entry: r.Body}
-		if err := json.Unmarshal(r.Sigs, &se.Sigs); err != nil {
-			return nil, ErrEntry.because(fmt.Errorf("signatures of %s: %w", r.Node, err))
-		}
-		switch r.State {
-		case replicate.EntryAnchor:
-			if _, pinned := d.Node(r.Node); pinned { // a later entry of the anchor, signed by the one before
-				waiting = append(waiting, se)
-			} else if err := d.Pin(se); err != nil {
-				return nil, ErrEntry.because(err)
-			}
-		case replicate.EntryAccepted:
-			waiting = append(waiting, se)
-		}
-	}
-	// Parents may come after their children: go over the rest until nothing changes.
-	for changed := true; changed && len(waiting) > 0; {
-		changed = false
-		rest := waiting[:0]
-		for _, se := range waiting {
-			learned, err := d.Learn(se)
-			if err != nil {
-				rest = append(rest, se) // its parent is not known yet, or it is not for this node
-				continue
-			}
-			changed = changed || learned
-		}
-		waiting = rest
+	if err := replicate.FillDirectory(ctx, st, d); err != nil {
+		return nil, ErrEntry.because(err)
 	}
 	return d, nil
 }

@@ -63,8 +63,12 @@ func (e *Engine) judgeLines(in *incoming, s sign.Stream, h *seal.Header, lines [
 		checked = *in.append.Checked
 	}
 	pack, ok := e.Schemas().ByRef(h.Schema)
-	if !ok || checked != in.end.Pos && (in.append.Rewind == nil) {
-		return problem.OK // held, or behind something held
+	if !ok {
+		in.held = h.Schema
+		return problem.OK
+	}
+	if checked != in.end.Pos && in.append.Rewind == nil {
+		return problem.OK // behind something held
 	}
 	for _, r := range Judge(pack, h, s.Type, lines) {
 		in.append.Refused = append(in.append.Refused, store.Refusal{Gen: h.Gen, Seq: r.seq, Code: r.code, Pointer: r.pointer})

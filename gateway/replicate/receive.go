@@ -111,6 +111,7 @@ type incoming struct {
 	stream  *store.Stream
 	append  store.Append
 	records []rejection
+	held    string     // the schema that is not here, if something had to be held
 	end     store.Head // where the stream stands after the append
 }
 
@@ -170,6 +171,9 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 		return e.takeOwn(ctx, in, a)
 	}
 	if in.stream == nil {
+		if full, err := e.tooManyStreams(ctx, s.Origin); err != nil || full {
+			return problem.TooLarge, err
+		}
 		st, err := e.Store.EnsureStream(ctx, in.name)
 		if err != nil {
 			return "", err
@@ -215,6 +219,21 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 	in.append.Segments = append(in.append.Segments, st)
 	in.end = store.Head{Pos: store.Pos{Gen: st.Gen, Seq: st.Last()}, Hash: st.Hash}
 	return problem.OK, nil
+}
+
+// maxStreams bounds the streams an origin may open here: 256 types in a few
+// audiences each (protocol §1).
+const maxStreams = 1024
+
+func (e *Engine) tooManyStreams(ctx context.Context, origin string) (bool, error) {
+	streams, err := e.Store.Streams(ctx)
+	n := 0
+	for _, st := range streams {
+		if st.Origin == origin {
+			n++
+		}
+	}
+	return n >= maxStreams, err
 }
 
 // held is place's word for a header that is here already: the sender gets this
@@ -373,8 +392,15 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 		if len(in.append.Segments) == 0 {
 			continue
 		}
-		if in.stream.State == stateBadStart || in.stream.State == stateClosed {
-			if err := e.Store.SetState(ctx, in.stream.ID, "", ""); err != nil {
+		state := in.stream.State
+		if state == stateBadStart || state == stateClosed {
+			state = ""
+		}
+		if state == "" && in.held != "" {
+			state = stateHeld
+		}
+		if state != in.stream.State {
+			if err := e.Store.SetState(ctx, in.stream.ID, state, in.held); err != nil {
 				return err
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
+	"fayi/gateway/directory"
 	"fayi/gateway/problem"
 	"fayi/gateway/store"
 )
@@ -51,26 +52,38 @@ func (e *Engine) keepEntry(ctx context.Context, se sign.SignedEntry) error {
 	return nil
 }
 
-// LoadDirectory gives the directory what the store keeps: anchors first, then
-// entries as their parents become known.
-func (e *Engine) LoadDirectory(ctx context.Context) error {
-	rows, err := e.Store.Entries(ctx)
+// FillDirectory gives a directory what a store keeps: the anchor first, then
+// entries as their parents become known, whatever their order. Entries that
+// wait for a person, or whose parent is not known, are left out.
+func FillDirectory(ctx context.Context, st *store.Store, d *directory.Directory) error {
+	rows, err := st.Entries(ctx)
 	if err != nil {
 		return err
 	}
-	var rest []sign.SignedEntry
+	var waiting []sign.SignedEntry
 	for _, r := range rows {
 		se := sign.SignedEntry{Entry: r.Body}
 		if err := json.Unmarshal(r.Sigs, &se.Sigs); err != nil {
-			return fmt.Errorf("entry of %s: %w", r.Node, err)
+			return problem.Wrap(problem.BadEntry, fmt.Errorf("signatures of %s: %w", r.Node, err))
 		}
-		if r.State != EntryAnchor {
-			rest = append(rest, se)
-		} else if err := e.Directory.Pin(se); err != nil {
-			return err
+		_, pinned := d.Node(r.Node) // a later entry of the anchor is vouched for by the one before
+		switch {
+		case r.State == EntryAnchor && !pinned:
+			if err := d.Pin(se); err != nil {
+				return err
+			}
+		case r.State != EntryWaiting:
+			waiting = append(waiting, se)
 		}
 	}
-	e.learnAll(ctx, rest)
+	for progress := true; progress; {
+		progress = false
+		for _, se := range waiting {
+			if changed, err := d.Learn(se); err == nil && changed {
+				progress = true
+			}
+		}
+	}
 	return nil
 }
 
