@@ -44,7 +44,7 @@ type lab struct {
 // inLabs runs a test in a new lab on each store. Nothing runs yet.
 func inLabs(t *testing.T, adjust func(*gateway.Config), test func(t *testing.T, l *lab)) {
 	for _, s := range stores {
-		t.Run(s.name, func(t *testing.T) { test(t, newLab(t, s.name, federation.Shaanxi(), adjust)) })
+		t.Run(s.name, func(t *testing.T) { test(t, newLab(t, s.name, shaanxi, adjust)) })
 	}
 }
 
@@ -382,3 +382,5 @@ func raw(t *testing.T, base string, message []byte) string {
 	back, _ := io.ReadAll(c)
 	return string(back)
 }
+
+var shaanxi = federation.Shaanxi()

@@ -116,7 +116,7 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 	e.note("法驿演示：正在建立四个节点……（目录 %s）", "fayi demo: building four nodes … (folder %s)", dir)
 	d, err := demo.Start(ctx, opts)
 	if err != nil {
-		return nil, err
+		return nil, interrupted(ctx, o, err)
 	}
 	if !o.asJSON {
 		e.demoMap(d)
@@ -126,21 +126,29 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 		fmt.Fprint(e.stderr, "\r\x1b[K")
 	}
 	if err != nil {
-		stopped := ctx.Err() != nil
-		if serr := d.Stop(); stopped {
-			return nil, serr
-		}
-		return nil, err
+		return nil, errors.Join(interrupted(ctx, o, err), d.Stop())
 	}
 	if o.asJSON {
 		err = res.WriteJSON(e.stdout)
 	} else {
-		e.demoReport(res, dir)
+		e.demoReport(res, d, o.once)
 	}
 	if err == nil && !o.once {
 		err = e.demoOn(ctx, d, o)
 	}
 	return res, errors.Join(err, d.Stop())
+}
+
+// interrupted says what an error is worth once the demo was interrupted: a demo
+// that runs until then has ended as it should, one asked for a result has none.
+func interrupted(ctx context.Context, o *demoOptions, err error) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case o.once:
+		return ctx.Err()
+	}
+	return nil
 }
 
 // demoConsole is the node whose local API -listen names.
@@ -280,7 +288,7 @@ func (e *env) demoMap(d *demo.Demo) {
 }
 
 // demoReport is the summary a person reads at the end.
-func (e *env) demoReport(r *demo.Result, dir string) {
+func (e *env) demoReport(r *demo.Result, d *demo.Demo, once bool) {
 	e.say("共发布 %d 条：入流 %d，拒绝 %d，内容未变 %d；用时 %.2f 秒（%.0f 条/秒，从写入发件表到最后一个副本追平）",
 		"published %d records: %d accepted, %d rejected, %d unchanged; %.2f s (%.0f a second, from the outbox to the last copy)",
 		r.Published, r.Accepted, r.Rejected, r.Unchanged, r.Seconds, float64(r.Published)/r.Seconds)
@@ -288,12 +296,12 @@ func (e *env) demoReport(r *demo.Result, dir string) {
 	for _, t := range r.Types {
 		rows = append(rows, []string{"  " + t.Type, num(t.Accepted), num(t.Rejected), num(t.Unchanged)})
 	}
-	e.table(rows)
+	e.figures(rows)
 	e.say("\n流与副本（每行一个流，数字为末条序号）：", "\nstreams and copies (a line a stream, the number is the last line's):")
 	e.copies(r)
 	e.say("\n坏记录及其被拒理由：", "\nbad records and why they were refused:")
 	for _, x := range r.Reasons {
-		fmt.Fprintf(e.stdout, "  %4d  %-16s %s\n", x.Count, x.Code, x.Why)
+		fmt.Fprintf(e.stdout, "  %4d  %-16s %s\n", x.Count, x.Code, e.text(x.Why, x.WhyEN))
 	}
 	if r.Verified {
 		e.say("\n✔ 已核对：%d 个数据段逐一验签、验链、验根；所有副本与源节点一致；每条坏记录都以应有的理由被拒。",
@@ -304,8 +312,13 @@ func (e *env) demoReport(r *demo.Result, dir string) {
 			fmt.Fprintln(e.stdout, "  "+f)
 		}
 	}
-	e.say("\n继续看：fayi outbox rejected -c %[1]s/610800/fayi.yaml\n        fayi pull -c %[1]s/610800/fayi.yaml -o out 610000（节点运行时）",
-		"\nnext: fayi outbox rejected -c %[1]s/610800/fayi.yaml\n      fayi pull -c %[1]s/610800/fayi.yaml -o out 610000 (while the nodes run)", dir)
+	city := d.Federation.Member("610800").Dir
+	e.say("\n继续看：fayi outbox rejected -c %s/fayi.yaml", "\nnext: fayi outbox rejected -c %s/fayi.yaml", city)
+	if once {
+		e.say("        fayi serve -c %s/fayi.yaml", "      fayi serve -c %s/fayi.yaml", d.Federation.Member(demoConsole).Dir)
+	} else {
+		e.say("        fayi pull -c %s/fayi.yaml -o out %s", "      fayi pull -c %s/fayi.yaml -o out %s", city, demoConsole)
+	}
 }
 
 // copies shows each stream at its origin and at the nodes that hold it.
@@ -332,6 +345,20 @@ func (e *env) copies(r *demo.Result) {
 			row = append(row, cell)
 		}
 		rows = append(rows, row)
+	}
+	e.figures(rows)
+}
+
+// figures is a table whose columns after the first are aligned to the right.
+func (e *env) figures(rows [][]string) {
+	for i := 1; i < len(rows[0]); i++ {
+		wide := 0
+		for _, r := range rows {
+			wide = max(wide, width(r[i]))
+		}
+		for _, r := range rows {
+			r[i] = strings.Repeat(" ", wide-width(r[i])) + r[i]
+		}
 	}
 	e.table(rows)
 }

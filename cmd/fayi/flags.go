@@ -46,10 +46,6 @@ func (f *flags) string(name, def, zh, en string) *string {
 
 func (f *flags) bool(name, zh, en string) *bool { return f.set.Bool(name, false, bilingual(zh, en)) }
 
-func (f *flags) int(name string, def int, zh, en string) *int {
-	return f.set.Int(name, def, bilingual(zh, en))
-}
-
 func (f *flags) uint64(name string, def uint64, zh, en string) *uint64 {
 	return f.set.Uint64(name, def, bilingual(zh, en))
 }

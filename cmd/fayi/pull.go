@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fayi/gateway/directory"
 	"fayi/gateway/join"
+	"fayi/gateway/problem"
 	"fayi/gateway/pull"
 	"fayi/gateway/store"
 )
@@ -42,6 +45,13 @@ func cmdPull(ctx context.Context, e *env, args []string) int {
 		e.json(res)
 	} else {
 		e.say("共写入 %d 条记录，拒收 %d 条，目录 %s", "%d records written, %d refused, in %s", res.Records, res.Refused, *out)
+		for _, name := range res.Held {
+			e.say("  %s 有数据段待本节点有了相应的数据规范包才能写出", "  %s has segments that wait for a schema pack this node lacks", name)
+		}
+		for _, code := range slices.Sorted(maps.Keys(res.Faults)) {
+			t := problem.Describe(code)
+			e.say("  对端发来的数据有 %d 次未予采信：%s（%s）", "  %d times what the peer sent was not taken: %s (%s)", res.Faults[code], e.text(t.Zh, t.En), code)
+		}
 	}
 	if res.Refused > 0 || len(res.Faults) > 0 {
 		return exitProblem

@@ -27,10 +27,14 @@ func (d *Directory) ancestors(id string) []string {
 	return out
 }
 
-// InAudience reports whether node may read the stream.
+// InAudience reports whether node may read the stream. A carrier reads nothing
+// but its own: it holds no decryption key.
 func (d *Directory) InAudience(s sign.Stream, node string) bool {
 	if node == s.Origin {
 		return true
+	}
+	if n, ok := d.Node(node); ok && n.Carrier() {
+		return false
 	}
 	switch s.Audience {
 	case sign.Upstream:
@@ -82,19 +86,18 @@ func (d *Directory) OnPath(s sign.Stream, node string) bool {
 
 // members lists the audience as far as the directory knows it, origin excluded.
 func (d *Directory) members(s sign.Stream) []string {
+	var all []string
 	switch s.Audience {
 	case sign.Upstream:
-		return d.ancestors(s.Origin)
+		all = d.ancestors(s.Origin)
 	case sign.Downstream, sign.Public, sign.Test:
-		var out []string
 		for _, n := range d.Nodes() {
-			if n.Entry.Node != s.Origin && d.InAudience(s, n.Entry.Node) {
-				out = append(out, n.Entry.Node)
-			}
+			all = append(all, n.Entry.Node)
 		}
-		return out
+	default:
+		all = s.ToNodes()
 	}
-	return s.ToNodes()
+	return slices.DeleteFunc(all, func(id string) bool { return id == s.Origin || !d.InAudience(s, id) })
 }
 
 // Offers reports whether this node owes the stream to peer: the origin lies on
@@ -119,20 +122,26 @@ func (d *Directory) Accepts(s sign.Stream, peer string) (reader, ok bool) {
 
 // NextReaders returns the nodes one hop further than this one for which a
 // content key is to be wrapped: each neighbour owed the stream that may read
-// it, and, behind a neighbour that only carries, the readers it leads to.
+// it, and, behind a neighbour that only carries, the first readers it leads to.
 func (d *Directory) NextReaders(s sign.Stream) []*Node {
 	var out []*Node
 	for _, n := range d.Nodes() {
 		id := n.Entry.Node
-		if id == d.me || n.Reader() == nil || !d.InAudience(s, id) || d.hop(d.me, s.Origin) == d.hop(d.me, id) && s.Origin != d.me {
+		if id == d.me || id == s.Origin || n.Reader() == nil || !d.InAudience(s, id) {
 			continue
 		}
 		first := d.hop(d.me, id)
-		if first == id {
-			out = append(out, n)
+		if first == "" || s.Origin != d.me && first == d.hop(d.me, s.Origin) {
 			continue
 		}
-		if via, ok := d.Node(first); ok && (via.Carrier() || !d.InAudience(s, first)) {
+		at := first
+		for range 2 * maxTiers {
+			if at == id || at == "" || d.InAudience(s, at) {
+				break
+			}
+			at = d.hop(at, id)
+		}
+		if at == id {
 			out = append(out, n)
 		}
 	}

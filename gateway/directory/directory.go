@@ -151,6 +151,9 @@ func (d *Directory) Learn(se sign.SignedEntry) (bool, error) {
 	if err := d.vouched(n, have); err != nil {
 		return false, err
 	}
+	if known && !keepsSignKeys(have, n) {
+		return false, problem.New(problem.BadEntry, "%s entry %d leaves out a signing key of the one before", n.Entry.Node, n.N)
+	}
 	if known && !continuous(have, n) {
 		return false, problem.New(problem.BreakGlass, "%s entry %d changes keys without the old key", n.Entry.Node, n.N)
 	}
@@ -194,39 +197,40 @@ func (d *Directory) put(n *Node) {
 }
 
 // parse reads a signed entry and its certificates: each is an SM2 certificate
-// of the right usage whose subject is the node.
+// of the right usage whose subject is the node, and a registrar's is never a
+// node's own.
 func parse(se sign.SignedEntry) (*Node, error) {
 	e, err := sign.ParseEntry(se.Entry)
 	if err != nil {
 		return nil, problem.Wrap(problem.BadEntry, err)
 	}
 	n := &Node{Entry: e, Signed: se}
-	cert := func(der []byte, signs bool) (*keys.Certificate, error) {
+	cert := func(der []byte, signs, registrar bool) (*keys.Certificate, error) {
 		c, err := keys.ParseCertificate(der)
 		if err != nil {
 			return nil, problem.Wrap(problem.BadEntry, err)
 		}
-		if c.Subject() != e.Node || signs && !c.CanSign() || !signs && !c.CanEncrypt() {
+		if c.Subject() != e.Node || signs && !c.CanSign() || !signs && !c.CanEncrypt() || c.IsRegistrar() != registrar {
 			return nil, problem.New(problem.BadEntry, "certificate of %q does not fit entry %s", c.Subject(), e.Node)
 		}
 		return c, nil
 	}
 	for i := range e.Sign {
-		c, err := cert(e.Sign[i].Cert, true)
+		c, err := cert(e.Sign[i].Cert, true, false)
 		if err != nil {
 			return nil, err
 		}
 		n.signKeys = append(n.signKeys, signKey{c, &e.Sign[i]})
 	}
 	for _, r := range e.Enc {
-		c, err := cert(r.Cert, false)
+		c, err := cert(r.Cert, false, false)
 		if err != nil {
 			return nil, err
 		}
 		n.enc = append(n.enc, c)
 	}
 	for _, r := range e.Registrars {
-		c, err := cert(r.Cert, true)
+		c, err := cert(r.Cert, true, true)
 		if err != nil {
 			return nil, err
 		}
@@ -250,20 +254,41 @@ func signedBy(se sign.SignedEntry, certs []*keys.Certificate) bool {
 	return false
 }
 
-// continuous reports whether next keeps have's signing keys, or is signed by
-// one of them.
+// continuous reports whether next brings no key that have lacks, be it to sign,
+// to read or to name children, or is signed by one of have's signing keys: a
+// registrar alone must be able to end a node's keys but not to put its own in
+// their place.
 func continuous(have, next *Node) bool {
-	old := make([]*keys.Certificate, len(have.signKeys))
-	for i, k := range have.signKeys {
-		old[i] = k.cert
+	signs := func(n *Node) (out []*keys.Certificate) {
+		for _, k := range n.signKeys {
+			out = append(out, k.cert)
+		}
+		return out
 	}
-	for _, k := range next.signKeys {
-		same := slices.ContainsFunc(old, func(c *keys.Certificate) bool { return c.ID() == k.cert.ID() })
-		if !same {
-			return signedBy(next.Signed, old)
+	return within(signs(next), signs(have)) && within(next.enc, have.enc) && within(next.registrars, have.registrars) ||
+		signedBy(next.Signed, signs(have))
+}
+
+// keepsSignKeys reports whether next lists every signing key of have: a key that
+// ended is listed with where it ended, or what it signed could not be verified
+// any more (protocol §7).
+func keepsSignKeys(have, next *Node) bool {
+	for _, k := range have.signKeys {
+		if !slices.ContainsFunc(next.signKeys, func(n signKey) bool { return n.cert.ID() == k.cert.ID() }) {
+			return false
 		}
 	}
-	return len(next.signKeys) >= len(have.signKeys) || signedBy(next.Signed, old)
+	return true
+}
+
+// within reports whether every certificate of some is among all.
+func within(some, all []*keys.Certificate) bool {
+	for _, s := range some {
+		if !slices.ContainsFunc(all, func(c *keys.Certificate) bool { return c.ID() == s.ID() }) {
+			return false
+		}
+	}
+	return true
 }
 
 // String helps logs.

@@ -6,8 +6,9 @@
 // folder, so that an interrupted pull goes on where it stopped and a changed
 // byte is noticed however late it comes. The file of a stream and its position
 // agree after any crash: the position counts bytes written, and what lies beyond
-// it is cut off at the next start. Polling acknowledges nothing; receipts are
-// sent only if asked for.
+// it is cut off at the next start. A file that is shorter than its position, or
+// gone, is written again from the beginning out of that store. Polling
+// acknowledges nothing; receipts are sent only if asked for.
 package pull
 
 import (
@@ -139,6 +140,14 @@ func (p *puller) run(ctx context.Context) error {
 	if err := p.link.Introduce(ctx, p.engine); err != nil {
 		return err
 	}
+	if _, err := p.engine.JudgeHeld(ctx); err != nil { // a pack may have come since
+		return err
+	}
+	if p.opts.Acknowledge {
+		if err := p.acknowledge(ctx); err != nil {
+			return err
+		}
+	}
 	for ctx.Err() == nil {
 		more, err := poll.Step(ctx, p.opts.Follow)
 		if err != nil {
@@ -155,6 +164,47 @@ func (p *puller) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// acknowledge signs and sends receipts for what earlier runs stored: they may
+// not have been asked to, or were stopped before they could.
+func (p *puller) acknowledge(ctx context.Context) error {
+	streams, err := p.engine.Store.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	heads := map[string]map[string]store.Head{} // origin, stream
+	for _, st := range streams {
+		s, err := sign.ParseStream(st.Name)
+		if err != nil || st.Seq == 0 || !p.engine.Directory.InAudience(s, p.engine.Directory.Me()) {
+			continue
+		}
+		if heads[s.Origin] == nil {
+			heads[s.Origin] = map[string]store.Head{}
+		}
+		heads[s.Origin][st.Name] = st.Head
+	}
+	// The arguments and the result of the call "receipt" (protocol §5).
+	var args struct {
+		Items []replicate.Signed `json:"items"`
+	}
+	var res struct {
+		Codes []string `json:"codes"`
+	}
+	for origin, hs := range heads {
+		r, err := p.engine.Acknowledge(ctx, origin, sign.LevelStored, hs)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			args.Items = append(args.Items, *r)
+		}
+	}
+	if len(args.Items) == 0 {
+		return nil
+	}
+	_, err = p.engine.Client.Do(ctx, p.link.URL, p.link.Peer, call.OpReceipt, args, nil, &res)
+	return err
 }
 
 // write appends to each file what was verified since.
@@ -177,7 +227,9 @@ func (p *puller) paths(stream string) (data, pos string) {
 	return base + ".ndjson", base + ".position"
 }
 
-// position reads where a stream's file stands and cuts what lies beyond.
+// position reads where a stream's file stands and cuts what lies beyond. A
+// position that cannot be read, or that counts bytes the file has not, is the
+// beginning.
 func (p *puller) position(stream string) (position, error) {
 	if at, ok := p.files[stream]; ok {
 		return at, nil
@@ -185,14 +237,24 @@ func (p *puller) position(stream string) (position, error) {
 	data, path := p.paths(stream)
 	var at position
 	raw, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(raw, &at)
-	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return at, err
 	}
-	if err := os.Truncate(data, at.Bytes); err != nil && !(errors.Is(err, fs.ErrNotExist) && at.Bytes == 0) {
+	if err != nil || json.Unmarshal(raw, &at) != nil {
+		at = position{}
+	}
+	switch info, err := os.Stat(data); {
+	case errors.Is(err, fs.ErrNotExist):
+		at = position{}
+	case err != nil:
 		return at, err
+	case at.Bytes < 0 || info.Size() < at.Bytes:
+		at = position{}
+		fallthrough
+	default:
+		if err := os.Truncate(data, at.Bytes); err != nil {
+			return at, err
+		}
 	}
 	p.files[stream] = at
 	return at, nil
@@ -288,7 +350,7 @@ func (p *puller) settle(f *os.File, stream string, at position) error {
 		return err
 	}
 	if err := errors.Join(os.WriteFile(path+".tmp", raw, 0o600), os.Rename(path+".tmp", path)); err != nil {
-		return err
+		return err // a position the disk lost is read as an earlier one, or as none
 	}
 	p.files[stream] = at
 	return nil

@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"slices"
 
 	"fayi/crypto/keys"
 	"fayi/crypto/seal"
@@ -63,12 +64,17 @@ func (e *Engine) frames(ctx context.Context, s sign.Stream, segs []store.Segment
 
 // readersFor picks the wrapped keys a peer needs: its own, or, where it only
 // carries, those of everyone behind it. One that is missing (the peer joined
-// after the segment was stored) is wrapped now and kept.
+// after the segment was stored) is wrapped now and kept. A copy damaged in the
+// database counts as missing: it must not keep other streams from leaving.
 func (e *Engine) readersFor(ctx context.Context, s sign.Stream, g *store.Segment, peer string) ([]seal.Reader, error) {
 	readers, err := seal.DecodeReaders(g.Readers)
 	if err != nil {
-		return nil, err
+		readers = nil
 	}
+	readers = slices.DeleteFunc(readers, func(r seal.Reader) bool {
+		_, err := keys.WrappedToRaw(r.Wrapped)
+		return err != nil
+	})
 	n, ok := e.Directory.Node(peer)
 	if !ok || n.Reader() == nil || !e.Directory.InAudience(s, peer) {
 		return readers, nil
@@ -84,7 +90,8 @@ func (e *Engine) readersFor(ctx context.Context, s sign.Stream, g *store.Segment
 	}
 	key, err := e.StoreKey.Open(g.Key, keyAAD(g.Hash))
 	if err != nil {
-		return nil, err
+		e.Log.ErrorContext(ctx, "content key is damaged", "stream", s.String(), "gen", g.Gen, "first", g.First, "err", err)
+		return readers, nil
 	}
 	made, err := seal.WrapFor(key, n.Reader())
 	if err != nil {

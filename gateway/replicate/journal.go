@@ -83,7 +83,7 @@ func (j *Journal) Note(heads map[string]store.Head) error {
 	var sb strings.Builder
 	for name, h := range heads {
 		if h.Pos.Compare(j.heads[name].Pos) > 0 {
-			fmt.Fprintf(&sb, "%s %d %d %x\n", name, h.Gen, h.Seq, h.Hash)
+			fmt.Fprintf(&sb, "%s %d %d %s\n", name, h.Gen, h.Seq, h.Hash)
 			j.lines++
 		}
 	}
@@ -115,7 +115,7 @@ func (j *Journal) compact() error {
 		return fmt.Errorf("heads.journal: %w", err)
 	}
 	for name, h := range j.heads {
-		fmt.Fprintf(f, "%s %d %d %x\n", name, h.Gen, h.Seq, h.Hash)
+		fmt.Fprintf(f, "%s %d %d %s\n", name, h.Gen, h.Seq, h.Hash)
 	}
 	if err := errors.Join(f.Sync(), f.Close(), os.Rename(tmp, j.path)); err != nil {
 		return fmt.Errorf("heads.journal: %w", err)

@@ -48,8 +48,9 @@ type rejection struct {
 // judgeLines is step 10 for a reader. What is a fault of the container stops
 // the run; what is a fault of the origin is stored and answered by a rejection.
 // Where the pack the header names is not here, nothing is judged: the lines are
-// held until it arrives.
-func (e *Engine) judgeLines(in *incoming, s sign.Stream, h *seal.Header, lines [][]byte) string {
+// held until it arrives, and so is what follows them. Rewind is where a higher
+// generation continues from if that is not the end.
+func (e *Engine) judgeLines(in *incoming, s sign.Stream, h *seal.Header, rewind *store.Head, lines [][]byte) string {
 	for i, l := range lines {
 		if seq, _, ok := seal.ParseErased(l); ok {
 			if seq != h.First+uint64(i) {
@@ -67,7 +68,7 @@ func (e *Engine) judgeLines(in *incoming, s sign.Stream, h *seal.Header, lines [
 		in.held = h.Schema
 		return problem.OK
 	}
-	if checked != in.end.Pos && in.append.Rewind == nil {
+	if checked != in.end.Pos && (rewind == nil || checked.Compare(rewind.Pos) < 0) {
 		return problem.OK // behind something held
 	}
 	for _, r := range Judge(pack, h, s.Type, lines) {

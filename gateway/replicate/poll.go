@@ -202,7 +202,7 @@ func (p *Poller) after(ctx context.Context, theirs, mine StreamResult) error {
 		if st != nil && theirs.Code == problem.Gap {
 			// Resume from the newest header the peer's generations continue from
 			// that is here, whether live or not.
-			if h, err = p.e.common(ctx, st.ID, store.Head{Pos: store.Pos{Gen: theirs.Gen, Seq: theirs.Last}, Hash: store.Hash(theirs.Head)}, theirs.Gens); err != nil {
+			if h, err = p.e.common(ctx, st.ID, store.Head{Pos: store.Pos{Gen: theirs.Gen, Seq: theirs.Last}, Hash: store.Hash(theirs.Head)}, theirs.Gens, true); err != nil {
 				return err
 			}
 		}
@@ -215,7 +215,12 @@ func (p *Poller) after(ctx context.Context, theirs, mine StreamResult) error {
 	case mine.Code == problem.OK:
 		delete(p.start, name)
 		delete(p.wait, name)
-	case mine.Code != "":
+	case mine.Code == "":
+		// The peer has nothing beyond that position, so this node is ahead of it,
+		// as of an origin put back to yesterday: rest until it says more.
+		delete(p.start, name)
+		delete(p.heads, name)
+	default:
 		p.wait[name] = time.Now().Add(streamPause)
 		p.e.Log.WarnContext(ctx, "fetched segment not taken", "peer", p.link.Peer, "stream", name, "code", mine.Code)
 	}

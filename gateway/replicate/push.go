@@ -200,7 +200,7 @@ func (p *pusher) after(ctx context.Context, r StreamResult) error {
 	case problem.OK:
 		delete(p.start, r.Stream)
 	case problem.Gap:
-		h, err := p.e.common(ctx, st.ID, store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}, r.Gens)
+		h, err := p.e.common(ctx, st.ID, store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}, r.Gens, false)
 		if err != nil {
 			return err
 		}
@@ -216,8 +216,9 @@ func (p *pusher) after(ctx context.Context, r StreamResult) error {
 }
 
 // common finds the newest header both sides hold: the other's head where it is
-// on this node's live chain, else the newest generation's prev that is.
-func (e *Engine) common(ctx context.Context, stream int64, theirs store.Head, gens []Generation) (store.Head, error) {
+// on this node's live chain, else the newest generation's prev that is; with
+// orphans, one that this node holds beside its live chain will do.
+func (e *Engine) common(ctx context.Context, stream int64, theirs store.Head, gens []Generation, orphans bool) (store.Head, error) {
 	if on, err := e.onChain(ctx, stream, theirs); err != nil || on {
 		return theirs, err
 	}
@@ -226,7 +227,7 @@ func (e *Engine) common(ctx context.Context, stream int64, theirs store.Head, ge
 		if err != nil {
 			return store.Head{}, err
 		}
-		if seg != nil && seg.Live {
+		if seg != nil && (seg.Live || orphans) {
 			return store.Head{Pos: store.Pos{Gen: seg.Gen, Seq: seg.Last()}, Hash: seg.Hash}, nil
 		}
 	}

@@ -1,6 +1,7 @@
 package replicate
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -112,6 +113,7 @@ type incoming struct {
 	append  store.Append
 	records []rejection
 	held    string     // the schema that is not here, if something had to be held
+	signed  bool       // some frame of it was verified: only then is its sender told where the stream stands
 	end     store.Head // where the stream stands after the append
 }
 
@@ -167,6 +169,7 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 	if !key.Covers(in.name, a.h.Gen, a.h.First, a.h.Last()) {
 		return problem.KeyEnded, nil
 	}
+	in.signed = true
 	if s.Origin == e.me() {
 		return e.takeOwn(ctx, in, a)
 	}
@@ -185,7 +188,7 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 	code, rewind, err := e.place(ctx, in, a)
 	if err != nil || code != problem.OK {
 		if code == held {
-			code = problem.OK
+			return problem.OK, e.replaceCarried(ctx, in, reader, a)
 		}
 		return code, err
 	}
@@ -200,7 +203,11 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 		if err != nil {
 			return problem.CannotOpen, e.cannotOpen(ctx, in, a)
 		}
-		if code := e.judgeLines(in, s, a.h, lines); code != problem.OK {
+		code := e.judgeLines(in, s, a.h, rewind, lines)
+		if code == problem.LeafNoOrder && e.tries.count("leaf/"+a.hash.String(), code) == 1 {
+			e.alarm(ctx, code, in.name, in.from, fmt.Sprintf("gen %d, first %d", a.h.Gen, a.h.First))
+		}
+		if code != problem.OK {
 			return code, nil
 		}
 		if next, err = e.wrapNext(s, seg.Key); err != nil {
@@ -234,6 +241,24 @@ func (e *Engine) tooManyStreams(ctx context.Context, origin string) (bool, error
 		}
 	}
 	return n >= maxStreams, err
+}
+
+// replaceCarried puts the container of an equal header from the origin's side
+// in place of the one a carrier holds: without the key it cannot tell which of
+// two is damaged, but its way to the origin was asked for a better one
+// (protocol §3).
+func (e *Engine) replaceCarried(ctx context.Context, in *incoming, reader bool, a *arrived) error {
+	if reader {
+		return nil
+	}
+	have, err := e.Store.SegmentByHash(ctx, in.stream.ID, store.Hash(a.hash))
+	if err != nil || have == nil {
+		return err
+	}
+	if have, err = e.Store.Body(ctx, have.Stream, have.Gen, have.First); err != nil || have == nil || bytes.Equal(have.Body, a.frame.Body) {
+		return err
+	}
+	return e.Store.ReplaceContainer(ctx, have.Stream, have.Gen, have.First, nil, seal.EncodeReaders(a.frame.Readers), a.frame.Body)
 }
 
 // held is place's word for a header that is here already: the sender gets this
@@ -412,7 +437,7 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 // result says where the stream stands after the call.
 func (e *Engine) result(ctx context.Context, in *incoming) (StreamResult, error) {
 	res := StreamResult{Stream: in.name, Code: in.code, Gens: []Generation{}}
-	if in.stream == nil {
+	if in.stream == nil || !in.signed {
 		return res, nil
 	}
 	res.Gen, res.Last, res.Head = in.end.Gen, in.end.Seq, sign.Hash(in.end.Hash)

@@ -103,22 +103,24 @@ const systemConsumer = "system"
 // ActOnSystem reads the federation's own records beyond its cursor and acts on
 // them: entries go to the directory, rejections beside what this node
 // published. Acting twice changes nothing, so a crash in between costs nothing.
-// An entry whose parent is not known yet stays before the cursor.
+// An entry whose parent is not known yet stays before the cursor; it holds up
+// its own stream only.
 func (e *Engine) ActOnSystem(ctx context.Context) error {
 	streams, err := e.Store.Streams(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for i := range streams {
 		st := &streams[i]
 		if !System(st.Type) || st.Origin == e.me() && st.Type == TypeRejection {
 			continue
 		}
 		if err := e.actOn(ctx, st); err != nil {
-			return fmt.Errorf("act on %s: %w", st.Name, err)
+			errs = append(errs, fmt.Errorf("act on %s: %w", st.Name, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (e *Engine) actOn(ctx context.Context, st *store.Stream) error {

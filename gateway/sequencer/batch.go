@@ -266,12 +266,17 @@ func (b *batch) seal(ctx context.Context) ([]store.Append, error) {
 	return out, ctx.Err()
 }
 
+// ref is a row's identity: ids may be used again, so the time belongs to it.
+func (b *batch) ref(row *outbox.Row) string {
+	return fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro())
+}
+
 // line writes a record's line with a fresh salt.
 func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 	row := p.rec.row
 	l := seal.Line{
 		Seq: seq, Key: p.rec.key, Op: row.Op, At: sign.At(row.Created), Src: b.s.Source.Name,
-		Ref: fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro()), Was: p.was, Data: p.rec.data,
+		Ref: b.ref(row), Was: p.was, Data: p.rec.data,
 	}
 	if _, err := rand.Read(l.Salt[:]); err != nil {
 		return nil, err
@@ -295,20 +300,25 @@ func (b *batch) sealOne(name string, d seal.Draft, stream int64, lines [][]byte)
 	return replicate.Stored(b.s.StoreKey, stream, seg, readers)
 }
 
-// announce tells the process and the trace what was committed.
+// announce tells the trace, then the process, what was committed: an event is
+// written before its effect can be seen.
 func (b *batch) announce(appends []store.Append) {
+	if b.s.Trace.Enabled() {
+		b.record(appends)
+	}
 	for _, name := range slices.Sorted(maps.Keys(b.streams)) {
 		if len(b.streams[name].lines) > 0 {
 			delete(b.s.nextGen, name)
 			b.s.Hub.Stream(name)
 		}
 	}
-	if !b.s.Trace.Enabled() {
-		return
-	}
+}
+
+// record writes the batch's rows and segments to the trace.
+func (b *batch) record(appends []store.Append) {
 	for row, outcome := range b.outcomes {
 		b.s.Trace.Write(trace.Event{Event: trace.Take, Outcome: outcome, Keys: []string{trace.Key(string(row.Key))},
-			Refs: []string{fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro())}})
+			Refs: []string{b.ref(row)}})
 	}
 	for _, a := range b.streams {
 		at := 0
@@ -321,7 +331,7 @@ func (b *batch) announce(appends []store.Append) {
 				ev := trace.Event{Event: trace.Seal, Stream: a.name, Gen: seg.Gen, First: seg.First, Count: seg.Count, Hash: &hash, Prev: &prev}
 				for _, p := range a.lines[at : at+int(seg.Count)] {
 					ev.Keys = append(ev.Keys, trace.Key(p.rec.key))
-					ev.Refs = append(ev.Refs, fmt.Sprintf("%s:%d:%d", b.s.Source.Name, p.rec.row.ID, p.rec.row.Created.UnixMicro()))
+					ev.Refs = append(ev.Refs, b.ref(p.rec.row))
 				}
 				at += int(seg.Count)
 				b.s.Trace.Write(ev)

@@ -61,9 +61,9 @@ type Result struct {
 	Nodes     []NodeResult `json:"nodes"`
 	Faults    []string     `json:"faults,omitempty"` // why Verified is false
 
-	Segments int           `json:"segments"`
-	Reasons  []Reason      `json:"reasons"`
-	Types    []store.Tally `json:"types"`
+	Segments int          `json:"segments"`
+	Reasons  []Reason     `json:"reasons"`
+	Types    []TypeResult `json:"types"` // of this run
 }
 
 // NodeResult is one node and its copies.
@@ -85,11 +85,20 @@ type StreamResult struct {
 	Head    string `json:"head"`
 }
 
+// TypeResult counts what became of one record type's rows.
+type TypeResult struct {
+	Type      string `json:"type"`
+	Accepted  uint64 `json:"accepted"`
+	Rejected  uint64 `json:"rejected"`
+	Unchanged uint64 `json:"unchanged"`
+}
+
 // Reason counts refused records by what was wrong.
 type Reason struct {
 	Code  string `json:"code"`
 	Count int    `json:"count"`
-	Why   string `json:"why"`
+	Why   string `json:"why"`    // how such records come about, in Chinese
+	WhyEN string `json:"why_en"` // what the node said of the first one, in English
 }
 
 // Demo is a running federation.
@@ -139,6 +148,10 @@ func (d *Demo) Stop() error {
 // Exchange publishes the records, waits until all is quiet, and judges the
 // outcome against the records themselves.
 func (d *Demo) Exchange(ctx context.Context) (*Result, error) {
+	// What an interrupted run left in the outboxes is not this run's.
+	if err := d.Federation.WaitQuiet(ctx, func() { d.report(ctx, "build") }); err != nil {
+		return nil, err
+	}
 	before, err := d.counts(ctx)
 	if err != nil {
 		return nil, err
@@ -267,23 +280,22 @@ func (d *Demo) report(ctx context.Context, stage string) {
 	d.opts.Progress(p)
 }
 
-// counts sums what each node's business sources did, by node.
-func (d *Demo) counts(ctx context.Context) (map[string]store.Tally, error) {
-	out := map[string]store.Tally{}
+// place is a node and a record type.
+type place struct{ node, recordType string }
+
+// counts is what each node's business source did, by record type.
+func (d *Demo) counts(ctx context.Context) (map[place]store.Tally, error) {
+	out := map[place]store.Tally{}
 	for _, m := range d.Federation.Members {
 		ts, err := m.Store.Tallies(ctx)
 		if err != nil {
 			return nil, err
 		}
-		sum := store.Tally{}
 		for _, t := range ts {
 			if t.Source == "main" {
-				sum.Accepted += t.Accepted
-				sum.Rejected += t.Rejected
-				sum.Unchanged += t.Unchanged
+				out[place{m.ID, t.Type}] = t
 			}
 		}
-		out[m.ID] = sum
 	}
 	return out, nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"fayi/cmd/fayi/internal/demodata"
@@ -17,18 +18,41 @@ import (
 
 // judge fills in the result: figures from the nodes, and everything in them
 // that disagrees with the records that were put in.
-func (d *Demo) judge(ctx context.Context, res *Result, before map[string]store.Tally, rejectedBefore map[string]uint64, records iter.Seq[demodata.Record]) (err error) {
+func (d *Demo) judge(ctx context.Context, res *Result, before map[place]store.Tally, rejectedBefore map[string]uint64, records iter.Seq[demodata.Record]) (err error) {
 	fault := func(format string, args ...any) { res.Faults = append(res.Faults, fmt.Sprintf(format, args...)) }
 	after, err := d.counts(ctx)
 	if err != nil {
 		return err
 	}
-	fresh := true
+	got := map[string]demodata.Counts{}
+	fresh := map[string]bool{}
+	for _, m := range d.Federation.Members {
+		fresh[m.ID] = true
+	}
+	types := map[string]TypeResult{}
+	for at, a := range after {
+		b := before[at]
+		fresh[at.node] = fresh[at.node] && b == store.Tally{}
+		n, t := got[at.node], types[at.recordType]
+		n.Accepted += int(a.Accepted - b.Accepted)
+		n.Rejected += int(a.Rejected - b.Rejected)
+		n.Unchanged += int(a.Unchanged - b.Unchanged)
+		n.Published = n.Accepted + n.Rejected + n.Unchanged
+		t.Accepted += a.Accepted - b.Accepted
+		t.Rejected += a.Rejected - b.Rejected
+		t.Unchanged += a.Unchanged - b.Unchanged
+		got[at.node], types[at.recordType] = n, t
+	}
+	res.Types = []TypeResult{}
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		t := types[name]
+		t.Type = name
+		if t.Accepted+t.Rejected+t.Unchanged > 0 {
+			res.Types = append(res.Types, t)
+		}
+	}
 	for id, want := range demodata.Expected(records) {
-		a, b := after[id], before[id]
-		fresh = fresh && b == store.Tally{}
-		got := demodata.Counts{Accepted: int(a.Accepted - b.Accepted), Rejected: int(a.Rejected - b.Rejected), Unchanged: int(a.Unchanged - b.Unchanged)}
-		got.Published = got.Accepted + got.Rejected + got.Unchanged
+		got := got[id]
 		res.Published += want.Published
 		res.Accepted += got.Accepted
 		res.Rejected += got.Rejected
@@ -37,7 +61,7 @@ func (d *Demo) judge(ctx context.Context, res *Result, before map[string]store.T
 			fault("%s: published %d, rejected %d; the records say %d and %d", id, got.Published, got.Rejected, want.Published, want.Rejected)
 		}
 		// A second run on the same folder finds what the first left.
-		if fresh && got != want {
+		if fresh[id] && got != want {
 			fault("%s: %+v; the records say %+v", id, got, want)
 		}
 	}
@@ -53,9 +77,6 @@ func (d *Demo) judge(ctx context.Context, res *Result, before map[string]store.T
 	}
 	res.Segments = segments
 	if res.Nodes, err = d.nodeResults(ctx); err != nil {
-		return err
-	}
-	if res.Types, err = d.types(ctx); err != nil {
 		return err
 	}
 	res.Verified = len(res.Faults) == 0
@@ -83,7 +104,7 @@ func (d *Demo) judgeRejected(ctx context.Context, res *Result, since map[string]
 		}
 		for i := range min(len(rows), len(want)) {
 			row, rec := rows[i], want[i]
-			var faults []struct{ Code, Pointer string }
+			var faults schemas.Faults
 			if err := json.Unmarshal(row.Faults, &faults); err != nil || len(faults) == 0 {
 				fault("%s: rejected row %d has no readable reason", m.ID, row.ID)
 				continue
@@ -95,7 +116,7 @@ func (d *Demo) judgeRejected(ctx context.Context, res *Result, since map[string]
 			}
 			r := reasons[rec.Bad.Why]
 			if r == nil {
-				r = &Reason{Code: faults[0].Code, Why: rec.Bad.Why}
+				r = &Reason{Code: faults[0].Code, Why: rec.Bad.Why, WhyEN: faults[0].MessageEN}
 				reasons[rec.Bad.Why] = r
 			}
 			r.Count++
@@ -131,35 +152,5 @@ func (d *Demo) lastRejected(ctx context.Context) (map[string]uint64, error) {
 			out[m.ID] = rows[len(rows)-1].ID
 		}
 	}
-	return out, nil
-}
-
-// types sums the tallies of all nodes by record type.
-func (d *Demo) types(ctx context.Context) ([]store.Tally, error) {
-	sums := map[string]*store.Tally{}
-	for _, m := range d.Federation.Members {
-		ts, err := m.Store.Tallies(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, t := range ts {
-			if t.Source != "main" {
-				continue
-			}
-			s := sums[t.Type]
-			if s == nil {
-				s = &store.Tally{Type: t.Type}
-				sums[t.Type] = s
-			}
-			s.Accepted += t.Accepted
-			s.Rejected += t.Rejected
-			s.Unchanged += t.Unchanged
-		}
-	}
-	out := []store.Tally{}
-	for _, s := range sums {
-		out = append(out, *s)
-	}
-	slices.SortFunc(out, func(a, b store.Tally) int { return cmp.Compare(a.Type, b.Type) })
 	return out, nil
 }
