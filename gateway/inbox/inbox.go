@@ -44,6 +44,9 @@ func (d *Deliverer) Run(ctx context.Context) {
 	}
 	applied := map[string]map[string]store.Head{} // origin, stream
 	acked := map[string]time.Time{}
+	if err := d.owed(ctx, applied); err != nil && ctx.Err() == nil {
+		d.Engine.Log.ErrorContext(ctx, "applied receipts not resumed", "err", err)
+	}
 	for ctx.Err() == nil {
 		version := d.Engine.Hub.Version()
 		full, err := d.Round(ctx, applied)
@@ -55,7 +58,9 @@ func (d *Deliverer) Run(ctx context.Context) {
 				continue
 			}
 			if _, err := d.Engine.Acknowledge(ctx, origin, sign.LevelApplied, heads); err != nil {
-				d.Engine.Log.ErrorContext(ctx, "applied receipt failed", "origin", origin, "err", err)
+				if ctx.Err() == nil {
+					d.Engine.Log.ErrorContext(ctx, "applied receipt failed", "origin", origin, "err", err)
+				}
 				continue
 			}
 			acked[origin] = time.Now()
@@ -73,6 +78,52 @@ func (d *Deliverer) Run(ctx context.Context) {
 		}
 		cancel()
 	}
+}
+
+// owed adds to applied what was delivered by a process that ended before it
+// could acknowledge it.
+func (d *Deliverer) owed(ctx context.Context, applied map[string]map[string]store.Head) error {
+	streams, err := d.Engine.Store.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	me := d.Engine.Directory.Me()
+	for i := range streams {
+		st := &streams[i]
+		if !d.wants(st) {
+			continue
+		}
+		at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
+		if err != nil {
+			return err
+		}
+		acks, err := d.Engine.Store.Acks(ctx, st.ID)
+		if err != nil {
+			return err
+		}
+		said := slices.ContainsFunc(acks, func(a store.Ack) bool {
+			return a.Reader == me && a.Level == sign.LevelApplied && a.Pos.Compare(at) >= 0
+		})
+		if said || at.Seq == 0 {
+			continue
+		}
+		seg, err := d.Engine.Store.SegmentEnding(ctx, st.ID, at.Gen, at.Seq)
+		if err != nil {
+			return err
+		}
+		if seg != nil {
+			reach(applied, st, seg.End())
+		}
+	}
+	return nil
+}
+
+// reach notes how far a stream was delivered.
+func reach(applied map[string]map[string]store.Head, st *store.Stream, head store.Head) {
+	if applied[st.Origin] == nil {
+		applied[st.Origin] = map[string]store.Head{}
+	}
+	applied[st.Origin][st.Name] = head
 }
 
 // Round delivers what can be delivered now and adds to applied where each
@@ -99,10 +150,7 @@ func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]sto
 			return false, fmt.Errorf("deliver %s: %w", st.Name, err)
 		}
 		if head.Seq > 0 {
-			if applied[st.Origin] == nil {
-				applied[st.Origin] = map[string]store.Head{}
-			}
-			applied[st.Origin][st.Name] = head
+			reach(applied, st, head)
 		}
 	}
 	return false, nil

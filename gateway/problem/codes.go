@@ -51,7 +51,6 @@ const (
 	JournalAhead  = "JOURNAL_AHEAD"
 	JoinCode      = "JOIN_CODE"
 	AlreadyExists = "ALREADY_EXISTS"
-	SourceBraked  = "SOURCE_BRAKED"
 )
 
 var table = map[string]Text{
@@ -80,12 +79,12 @@ var table = map[string]Text{
 	LeafNoOrder:   {"数据段中有被抹去的记录，但没有相应的删除令", "a line was reduced to its leaf without an erasure order", "可能有人压下了记录；系统会改从别处获取，请通知源节点"},
 	LineInvalid:   {"记录的字节不符合协议", "a line breaks the protocol's byte rules", "请源节点升级或核查"},
 	BadReceipt:    {"回执无效", "the receipt is not valid", "回执未被采信，游标未移动；请通知对方核查"},
-	ReceiptAhead:  {"对方回执的位置超过本节点现有数据", "a reader acknowledges more than this node holds", "本节点数据库可能被回退，正在向对端核对"},
+	ReceiptAhead:  {"对方回执的位置超过本节点现有数据", "a reader acknowledges more than this node holds", "本节点数据库可能被回退；以 heads.journal 为准，必要时会另开新一代"},
 	BadNote:       {"数据头公告无效", "the head note is not valid", "请通知对方核查"},
 	NoteConflict:  {"数据头公告与所持数据矛盾", "a head note contradicts the copy held here", "可能有人隐瞒或篡改数据，请立即核查"},
-	NoteStale:     {"对方的数据头公告过久没有更新", "the newest head note of a node is too old", "对方可能停机,也可能途中有人隐瞒;请电话核对"},
-	TailMissing:   {"源节点公告说还有后续数据,但本节点没有收到", "the origin's note says there is more than this node received", "途中可能有人扣下数据;请核对转递节点"},
-	NewGeneration: {"源节点另开了新一代数据,其后的旧数据作为孤段留存", "the origin opened a new generation; what lay beyond its start is kept as orphans", "源节点可能恢复过备份;核对孤段中的记录是否已重新发布"},
+	NoteStale:     {"对方的数据头公告过久没有更新", "the newest head note of a node is too old", "对方可能停机，也可能途中有人隐瞒；请电话核对"},
+	TailMissing:   {"源节点公告说还有后续数据，但本节点没有收到", "the origin's note says there is more than this node received", "途中可能有人扣下数据；请核对转递节点"},
+	NewGeneration: {"源节点另开了新一代数据，其后的旧数据作为孤段留存", "the origin opened a new generation; what lay beyond its start is kept as orphans", "源节点可能恢复过备份；核对孤段中的记录是否已重新发布"},
 	BadEntry:      {"目录登记项无效", "the directory entry is not valid", "登记项须由上级登记机关签名"},
 	Territory:     {"登记机关无权登记这个节点", "the registrar may not name this node", "核对节点标识与辖区"},
 	BreakGlass:    {"换钥未经旧钥确认，等待人工核准", "a key change without the old key's consent waits for a person", "电话核实后由管理员核准"},
@@ -101,8 +100,7 @@ var table = map[string]Text{
 	BadConfig:     {"配置有误", "the configuration has faults", "按所列各项改正 fayi.yaml"},
 	Behind:        {"数据库结构需要升级", "the database needs migrating", "运行 fayi migrate -c fayi.yaml"},
 	Ahead:         {"数据库由更新版本的程序建立", "the database belongs to a newer version", "请使用不低于该版本的程序"},
-	JournalAhead:  {"数据库落后于 heads.journal，可能被回退", "the database is behind heads.journal and may have been rolled back", "系统正向对端取回自己的数据；取不回时另开新一代"},
+	JournalAhead:  {"数据库落后于 heads.journal，可能被回退", "the database is behind heads.journal and may have been rolled back", "下一段数据会另开新一代；请核对是否恢复过旧备份"},
 	JoinCode:      {"入网核对码不符", "the join code does not match", "请与对方电话核对屏幕上的 5×4 位数字"},
 	AlreadyExists: {"已经存在", "already exists", "换一个目录或名称"},
-	SourceBraked:  {"短时间内删除或改动过多，已暂停等待确认", "too many deletions or changes in a short time; waiting for confirmation", "核实业务系统是否出错，再由值班员确认放行"},
 }
