@@ -1,15 +1,56 @@
 package schemas
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-// BenchmarkValidate: one valid legal aid case with 83 of its 85 fields.
-func BenchmarkValidate(b *testing.B) {
-	ty := typeNamed(b, "legal_aid_case")
-	data := encode(b, example(b, "legal_aid_case"))
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		if faults := ty.Validate(data); len(faults) > 0 {
-			b.Fatal(faults)
-		}
+// usualCase is a legal aid case of 25 fields and about 1.5 KB, with longer texts than the example has.
+func usualCase(t testing.TB) []byte {
+	record := map[string]any{}
+	whole := example(t, "legal_aid_case")
+	for _, name := range []string{
+		"caseNo", "nature", "applyChannel", "transferOrgType", "caseType", "aidMode", "phase", "stage", "applicantName", "gender", "birthday", "certType", "certNo",
+		"crowd", "causes", "residenceAddr", "caseSummary", "applyDate", "approveDate", "undertakeOrgName", "undertakeOrgCode", "isTypical", "involveCount", "custody", "custodyPlace",
+	} {
+		record[name] = whole[name]
 	}
+	record["nature"] = "2"
+	record["caseSummary"] = strings.Repeat("申请人因劳动报酬争议申请法律援助，", 14)
+	record["residenceAddr"] = strings.Repeat("某街道某社区某号楼", 9)
+	return encode(t, record)
+}
+
+// BenchmarkCase compares the table with what it stands in for, on one usual case: decoding and jsonschema, and decoding alone.
+func BenchmarkCase(b *testing.B) {
+	data := usualCase(b)
+	b.Logf("%d bytes", len(data))
+	compareJudges(b, typeNamed(b, "legal_aid_case"), data)
+}
+
+// BenchmarkTypes does the same on each type's example, in which nearly every field is filled in.
+func BenchmarkTypes(b *testing.B) {
+	for _, ty := range registry(b).Types() {
+		b.Run(ty.Name(), func(b *testing.B) { compareJudges(b, ty, encode(b, example(b, ty.Name()))) })
+	}
+}
+
+func compareJudges(b *testing.B, ty *Type, data []byte) {
+	if !ty.table.accepts(data) {
+		b.Fatalf("not accepted: %v", ty.Validate(data))
+	}
+	run := func(name string, judge func() bool) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if !judge() {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+	run("table", func() bool { return len(ty.Validate(data)) == 0 })
+	run("jsonschema", func() bool { return len(ty.explain(data)) == 0 })
+	run("decode", func() bool { _, broken := decode(data); return broken == nil })
 }

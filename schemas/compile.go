@@ -75,14 +75,19 @@ func (p *pack) compile(e *manifestEntry, faults *faultList) *Type {
 		faults.add("pack.json", "", "type %s: digest is %q, its content gives %q", e.Name, e.Digest, digest)
 		return nil
 	}
-	compiled, err := compileSchema(src.doc.text("$id"), p.expand(src.doc), closedLoader{})
+	doc := p.expand(src.doc)
+	compiled, err := compileSchema(src.doc.text("$id"), doc, closedLoader{})
 	if err != nil {
 		faults.add(file, "", "%v", err)
 		return nil
 	}
+	fast, err := compileTable(doc)
+	if err != nil {
+		fast = nil // jsonschema alone judges this type
+	}
 	t := &Type{
 		name: e.Name, version: e.Version, digest: digest, title: e.Title, en: e.EN, key: e.Key, system: e.System, urgent: e.Urgent,
-		audience: e.Audience, from: p.from, until: p.until, packName: p.Name, packVersion: p.Version, source: src.raw, schema: compiled,
+		audience: e.Audience, from: p.from, until: p.until, packName: p.Name, packVersion: p.Version, source: src.raw, schema: compiled, table: fast,
 		whys: map[string]why{},
 	}
 	t.ref = fmt.Sprintf("%s@%d#%s", e.Name, e.Version, digest)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -202,24 +201,32 @@ func TestDigests(t *testing.T) {
 			t.Fatal(err)
 		}
 		codes := map[string]any{}
-		var add func([]Field)
-		add = func(fields []Field) {
-			for _, f := range fields {
-				for _, table := range f.Tables {
-					data, err := fs.ReadFile(Embedded(), "codes/"+table.Name+".json")
+		var add func(any)
+		add = func(v any) {
+			switch v := v.(type) {
+			case map[string]any:
+				tables, _ := v["x-codes"].([]any)
+				for _, table := range tables {
+					data, err := fs.ReadFile(Embedded(), fmt.Sprintf("codes/%s.json", table))
 					if err != nil {
 						t.Fatal(err)
 					}
-					var v any
-					if err := json.Unmarshal(data, &v); err != nil {
+					var content any
+					if err := json.Unmarshal(data, &content); err != nil {
 						t.Fatal(err)
 					}
-					codes[table.Name] = v
+					codes[table.(string)] = content
 				}
-				add(f.Fields)
+				for _, member := range v {
+					add(member)
+				}
+			case []any:
+				for _, element := range v {
+					add(element)
+				}
 			}
 		}
-		add(ty.Fields())
+		add(schema)
 		var b strings.Builder
 		enc := json.NewEncoder(&b)
 		enc.SetEscapeHTML(false)
@@ -289,57 +296,4 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-}
-
-// TestNationalPack: what the pack promises as a whole.
-func TestNationalPack(t *testing.T) {
-	used := map[string]bool{}
-	required := map[string][]string{}
-	for _, ty := range registry(t).Types() {
-		for _, f := range ty.Fields() {
-			if f.Title == "" || f.Mark == "" || f.Sensitivity == "" || f.Source == "" {
-				t.Errorf("%s.%s lacks an annotation: %+v", ty.Name(), f.Name, f)
-			}
-			if f.Required && f.Expected {
-				t.Errorf("%s.%s is required and only expected", ty.Name(), f.Name)
-			}
-			if !ty.System() && f.Required && f.RequiredMark == "[INFER]" {
-				required[ty.Name()] = append(required[ty.Name()], f.Name)
-			}
-			for _, table := range f.Tables {
-				used[table.Name] = true
-			}
-			for _, c := range f.Fields {
-				for _, table := range c.Tables {
-					used[table.Name] = true
-				}
-			}
-		}
-		for role, audience := range ty.Audiences() {
-			if got, ok := ty.Audience(role); !ok || got != audience {
-				t.Errorf("%s: audience of %s", ty.Name(), role)
-			}
-		}
-	}
-	files, err := fs.Glob(Embedded(), "codes/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tables []string
-	for _, f := range files {
-		tables = append(tables, strings.TrimSuffix(strings.TrimPrefix(f, "codes/"), ".json"))
-	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(used)), tables); diff != "" {
-		t.Errorf("tables used and tables there:\n%s", diff)
-	}
-	// Required although no source says so; the README explains each. Longer lists refuse real records.
-	readme, err := os.ReadFile("packs/national/README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, fields := range required {
-		if line := "| `" + name + "` | `" + strings.Join(fields, "` `") + "` |"; !strings.Contains(string(readme), line) {
-			t.Errorf("README.md lacks %s", line)
-		}
-	}
 }

@@ -17,6 +17,7 @@ var chinaTime = time.FixedZone("+08:00", 8*3600)
 type Registry struct {
 	byRef  map[string]*Type
 	byName map[string][]*Type // best first, see better
+	tables map[string]*Table  // of the pack read last, where two have one of that name
 }
 
 // Load reads packs, each with pack.json at its root, and compiles their types. The error is a [*PackError] listing every fault of every
@@ -28,10 +29,9 @@ func Load(packs ...fs.FS) (*Registry, error) {
 // With returns a registry that holds the types of r and of the packs. r stays as it is.
 func (r *Registry) With(packs ...fs.FS) (*Registry, error) {
 	var faults faultList
-	next := &Registry{byRef: maps.Clone(r.byRef), byName: map[string][]*Type{}}
-	if next.byRef == nil {
-		next.byRef = map[string]*Type{}
-	}
+	next := &Registry{byRef: map[string]*Type{}, byName: map[string][]*Type{}, tables: map[string]*Table{}}
+	maps.Copy(next.byRef, r.byRef)
+	maps.Copy(next.tables, r.tables)
 	for _, fsys := range packs {
 		p := readPack(fsys, &faults)
 		if p == nil {
@@ -42,6 +42,7 @@ func (r *Registry) With(packs ...fs.FS) (*Registry, error) {
 				next.byRef[t.ref] = t
 			}
 		}
+		maps.Copy(next.tables, p.tables)
 	}
 	if err := faults.err(); err != nil {
 		return nil, err
@@ -95,6 +96,15 @@ func (r *Registry) Types() []*Type {
 	var list []*Type
 	for _, name := range slices.Sorted(maps.Keys(r.byName)) {
 		list = append(list, r.byName[name]...)
+	}
+	return list
+}
+
+// Tables returns all code tables of the packs, sorted by name, also those that no field uses.
+func (r *Registry) Tables() []*Table {
+	list := make([]*Table, 0, len(r.tables))
+	for _, name := range slices.Sorted(maps.Keys(r.tables)) {
+		list = append(list, r.tables[name])
 	}
 	return list
 }

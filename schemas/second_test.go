@@ -14,12 +14,7 @@ import (
 // second compiles a type with the older, independent implementation.
 func second(t testing.TB, ty *Type) *v5.Schema {
 	t.Helper()
-	var faults faultList
-	p := readPack(Embedded(), &faults)
-	if err := faults.err(); err != nil {
-		t.Fatal(err)
-	}
-	doc := p.expand(p.schemas[ty.Name()].doc)
+	doc := expanded(t, ty)
 	for _, name := range formatNames(doc) {
 		check, ok := formatNamed(name)
 		if !ok {

@@ -28,6 +28,7 @@ type Type struct {
 	packName, packVersion             string
 	source                            []byte
 	schema                            *jsonschema.Schema
+	table                             *table // nil if the schema has a shape it cannot express
 	root                              *node
 	whys                              map[string]why // place of an allOf branch → its reason
 }

@@ -23,6 +23,7 @@ func cmdSchema(ctx context.Context, e *env, args []string) int {
 			{"list", schemaList, "列出记录类型", "list record types"},
 			{"show", schemaShow, "查看一种记录的字段和代码表", "show the fields and codes of a type"},
 			{"check", schemaCheck, "检查文件中的记录", "check the records of files"},
+			{"docs", schemaDocs, "由规范包生成文档和填报模板", "write documentation and templates from the packs"},
 		},
 		example: "fayi schema show legal_aid_case"}, args)
 }
@@ -108,7 +109,9 @@ func schemaList(_ context.Context, e *env, args []string) int {
 	list, codes := []typeJSON{}, map[string]*schemas.Table{}
 	for _, t := range reg.Types() {
 		list = append(list, describeType(t))
-		tables(t.Fields(), codes)
+	}
+	for _, t := range reg.Tables() {
+		codes[t.Name] = t
 	}
 	if *asJSON {
 		e.json(map[string]any{"types": list, "codes": sortedTables(codes)})

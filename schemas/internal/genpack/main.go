@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,8 @@ type field struct {
 	LengthMark   string   `json:"length_mark"`
 	RequiredMark string   `json:"required_mark"`
 	Note         string   `json:"note"`
+
+	members []field // of an object or of the objects in an array, see prepare
 }
 
 // table is one code table of codes.json.
@@ -83,16 +86,23 @@ func generate(domain, out string) error {
 		return err
 	}
 	for name, t := range inlineTables {
+		if _, ok := codes[name]; ok {
+			return fmt.Errorf("table %s is both in codes.json and in tables.go", name)
+		}
 		codes[name] = t
+	}
+	entities := append(fields.Entities, ownEntities...)
+	if err := checkPaths(entities); err != nil {
+		return err
 	}
 	used := map[string]bool{}
 	var manifest []any
 	for _, plan := range plans {
-		i := slices.IndexFunc(fields.Entities, func(e entity) bool { return e.ID == plan.name })
+		i := slices.IndexFunc(entities, func(e entity) bool { return e.ID == plan.name })
 		if i < 0 {
-			return fmt.Errorf("fields.json has no entity %s", plan.name)
+			return fmt.Errorf("there is no entity %s", plan.name)
 		}
-		e := fields.Entities[i]
+		e := entities[i]
 		schema, err := typeSchema(e, plan, used)
 		if err != nil {
 			return fmt.Errorf("%s: %w", e.ID, err)
@@ -109,10 +119,11 @@ func generate(domain, out string) error {
 		manifest = append(manifest, manifestEntry(s.name, s.zh, s.en, "", true, true, s.audience))
 	}
 	for name := range used {
-		t, ok := codes[name]
-		if !ok {
-			return fmt.Errorf("codes.json has no table %s", name)
+		if _, ok := codes[name]; !ok {
+			return fmt.Errorf("there is no code table %s", name)
 		}
+	}
+	for name, t := range codes { // those no field uses too: operators, reports and later types need them
 		doc := object{{"name", name}, {"title", t.ZH}, {"en", t.EN}, {"label_mark", t.LabelMark}, {"code_mark", t.CodeMark}, {"source", t.Source}}
 		if t.Note != "" {
 			doc = append(doc, member{"note", t.Note})
@@ -123,10 +134,29 @@ func generate(domain, out string) error {
 		}
 	}
 	return writeJSON(filepath.Join(out, "pack.json"), object{
-		{"name", "national"}, {"version", "1.0.0"}, {"title", "全国公共法律服务记录（首批）"}, {"en", "national public legal service records, first part"},
+		{"name", "national"}, {"version", "1.1.0"}, {"title", "全国公共法律服务记录"}, {"en", "national public legal service records"},
 		{"from", "2018-01-01"}, {"types", manifest},
 	})
 }
+
+// checkPaths finds decisions about fields that no table has.
+func checkPaths(entities []entity) error {
+	known := map[string]bool{}
+	for _, e := range entities {
+		for _, f := range e.Fields {
+			known[e.ID+"."+f.Name] = true
+		}
+	}
+	paths := slices.Concat(keys(references), keys(formats), keys(tableOf), keys(members), keys(essentialMembers), keys(elements), freeText)
+	for _, path := range paths {
+		if !known[path] {
+			return fmt.Errorf("decision about %s, which no table has", path)
+		}
+	}
+	return nil
+}
+
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func manifestEntry(name, zh, en, key string, system, urgent bool, audience object) object {
 	o := object{{"name", name}, {"version", 1}, {"title", zh}, {"en", en}}

@@ -32,7 +32,7 @@ func TestNotation(t *testing.T) {
 		{"arr n2", "crowd", []string{"crowd"}, true, `{"type":"array","minItems":1,"maxItems":50,"items":{"type":"string","x-codes":["crowd"]}}`},
 		{"arr c..20", "", nil, false, `{"type":"array","maxItems":50,"items":{"type":"string","minLength":1,"maxLength":20}}`},
 	} {
-		o, err := value("some.field", c.notation, c.codes, c.rule, c.must, map[string]bool{})
+		o, err := value("some.field", field{Type: c.notation, Codes: c.codes, Rule: c.rule}, c.must, map[string]bool{})
 		if err != nil {
 			t.Errorf("%s: %v", c.notation, err)
 			continue
@@ -46,7 +46,7 @@ func TestNotation(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"c", "n..x", "n..16", "nx", "arr", "q", "c.."} {
-		if o, err := value("some.field", bad, nil, "", false, map[string]bool{}); err == nil {
+		if o, err := value("some.field", field{Type: bad}, false, map[string]bool{}); err == nil {
 			t.Errorf("%s gave %v", bad, o)
 		}
 	}

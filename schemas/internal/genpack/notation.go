@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -11,9 +13,16 @@ import (
 const idPrefix = "https://schemas.fayi.invalid/national/"
 
 func typeSchema(e entity, p plan, used map[string]bool) (object, error) {
+	fields, err := e.prepare()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.check(fields); err != nil {
+		return nil, err
+	}
 	var props object
 	var required []string
-	for _, f := range e.Fields {
+	for _, f := range fields {
 		s, err := fieldSchema(e.ID, f, p, used)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
@@ -34,6 +43,68 @@ func typeSchema(e entity, p plan, used map[string]bool) (object, error) {
 	return o, nil
 }
 
+// prepare gives each field what decisions.go and its neighbours add to it, and moves blocks ("party.name") into the arrays noted
+// arr(party).
+func (e entity) prepare() ([]field, error) {
+	blocks := map[string][]field{}
+	var fields []field
+	for _, f := range e.Fields {
+		if block, name, ok := strings.Cut(f.Name, "."); ok {
+			f.Name = name
+			blocks[block] = append(blocks[block], f)
+			continue
+		}
+		fields = append(fields, f)
+	}
+	for i := range fields {
+		f := &fields[i]
+		path := e.ID + "." + f.Name
+		f.amend(path)
+		f.members = members[path]
+		if block, ok := strings.CutPrefix(f.Type, "arr("); ok {
+			f.members = slices.Clone(blocks[strings.TrimSuffix(block, ")")])
+			if len(f.members) == 0 {
+				return nil, fmt.Errorf("%s: no block %q", f.Name, block)
+			}
+		}
+		for j := range f.members {
+			f.members[j].amend(path + "." + f.members[j].Name)
+		}
+	}
+	return fields, nil
+}
+
+func (f *field) amend(path string) {
+	a := amended[path]
+	f.Type, f.Required, f.LengthMark = cmp.Or(a.Type, f.Type), cmp.Or(a.Required, f.Required), cmp.Or(a.LengthMark, f.LengthMark)
+	if t, ok := tableOf[path]; ok {
+		f.Codes = t
+	}
+}
+
+// check finds decisions about fields that do not exist, and fields with two classes.
+func (p plan) check(fields []field) error {
+	known := map[string]bool{}
+	for _, f := range fields {
+		known[f.Name] = true
+	}
+	classed := map[string]bool{}
+	for _, class := range slices.Sorted(maps.Keys(p.classes)) {
+		for _, name := range p.classes[class] {
+			if !known[name] || classed[name] || class == p.class {
+				return fmt.Errorf("sensitivity of %s: no such field, a second class, or the class of all", name)
+			}
+			classed[name] = true
+		}
+	}
+	for _, name := range p.essential {
+		if !known[name] {
+			return fmt.Errorf("required field %s does not exist", name)
+		}
+	}
+	return nil
+}
+
 func head(name, zh, en, key string) object {
 	o := object{{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"$id", idPrefix + name + "/1"}, {"title", zh}, {"x-en", en}}
 	if key != "" {
@@ -44,27 +115,38 @@ func head(name, zh, en, key string) object {
 
 // mustHave tells whether a record without f is invalid: a source requires it, or the record makes no sense without it (design §8).
 func (p plan) mustHave(f field) bool {
-	return (f.Required == "M" && f.RequiredMark == "SRC") || slices.Contains(p.essential, f.Name)
+	return f.sourceRequires() || slices.Contains(p.essential, f.Name)
+}
+
+func (f field) sourceRequires() bool { return f.Required == "M" && f.RequiredMark == "SRC" }
+
+func (p plan) classOf(name string) string {
+	for class, names := range p.classes {
+		if slices.Contains(names, name) {
+			return class
+		}
+	}
+	return p.class
 }
 
 func fieldSchema(entity string, f field, p plan, used map[string]bool) (object, error) {
+	path := entity + "." + f.Name
 	must := p.mustHave(f)
-	o := object{{"title", f.ZH}}
-	body, err := value(entity+"."+f.Name, f.Type, f.Codes, f.Rule, must, used)
+	body, err := value(path, f, must, used)
 	if err != nil {
 		return nil, err
 	}
-	o = append(o, body...)
-	class := p.class
-	for c, names := range p.classes {
-		if slices.Contains(names, f.Name) {
-			class = c
-		}
-	}
-	o = append(o, member{"x-sensitivity", class})
-	if refs, ok := references[entity+"."+f.Name]; ok {
+	o := append(object{{"title", f.ZH}}, body...)
+	o = append(o, member{"x-sensitivity", p.classOf(f.Name)})
+	if refs, ok := references[path]; ok {
 		o = append(o, member{"x-ref", refs})
 	}
+	return append(o, f.provenance(must)...), nil
+}
+
+// provenance keeps what the table says about a field and where it comes from.
+func (f field) provenance(must bool) object {
+	var o object
 	if f.Required == "M" && !must {
 		o = append(o, member{"x-expected", true})
 	}
@@ -80,25 +162,20 @@ func fieldSchema(entity string, f field, p plan, used map[string]bool) (object, 
 	if f.Note != "" {
 		o = append(o, member{"x-note", f.Note})
 	}
-	return o, nil
+	return o
 }
 
 func mark(m string) string { return "[" + m + "]" }
 
-// value turns one notation into the keywords that judge it. One keyword decides each kind of defect, so that one defect is one fault:
-// a code table alone, a format alone (formats check lengths), a pattern alone for digits of fixed number, or lengths.
-func value(path, notation string, codes []string, rule string, must bool, used map[string]bool) (object, error) {
-	if m, ok := members[path]; ok {
-		return memberList(path, m, used)
-	}
-	if t, ok := tableOf[path]; ok {
-		codes = t
-	}
+// value turns the notation of a field into the keywords that judge it. One keyword decides each kind of defect, so that one defect is one
+// fault: a code table alone, a format alone (formats check lengths), a pattern alone for digits of fixed number, or lengths.
+func value(path string, f field, must bool, used map[string]bool) (object, error) {
+	notation := f.Type
 	if notation == "b" {
 		return object{{"type", "boolean"}}, nil
 	}
 	if inner, ok := strings.CutPrefix(notation, "arr"); ok {
-		item, err := arrayItem(path, strings.TrimSpace(inner), codes, used)
+		item, err := arrayItem(path, strings.TrimSpace(inner), f, used)
 		if err != nil {
 			return nil, err
 		}
@@ -108,22 +185,22 @@ func value(path, notation string, codes []string, rule string, must bool, used m
 		}
 		return append(o, member{"maxItems", maxItems}, member{"items", item}), nil
 	}
-	if len(codes) > 0 && !slices.Contains(freeText, path) {
-		for _, c := range codes {
+	if len(f.Codes) > 0 && !slices.Contains(freeText, path) {
+		for _, c := range f.Codes {
 			used[c] = true
 		}
-		return object{{"type", "string"}, {"x-codes", codes}}, nil
+		return object{{"type", "string"}, {"x-codes", f.Codes}}, nil
 	}
-	if f := formatOf(path, notation, rule); f != "" {
-		o := object{{"type", "string"}, {"format", f}}
-		if f == "phone" {
+	if name := formatOf(path, notation, f.Rule); name != "" {
+		o := object{{"type", "string"}, {"format", name}}
+		if name == "phone" {
 			o = append(o, member{"maxLength", upper(notation)})
 		}
 		return o, nil
 	}
 	switch {
 	case notation == "object":
-		return object{{"type", "object"}, {"maxProperties", maxMembers}}, nil
+		return memberObject(path, f.members, used)
 	case strings.HasPrefix(notation, "n..") && strings.Contains(notation, ","):
 		a, b, _ := strings.Cut(notation[3:], ",")
 		return object{{"type", "string"}, {"format", "decimal-" + a + "-" + b}}, nil
@@ -156,28 +233,57 @@ func value(path, notation string, codes []string, rule string, must bool, used m
 	return nil, fmt.Errorf("notation %q", notation)
 }
 
-// arrayItem is the schema of one element: codes, the noted type, or the shape of decisions.go.
-func arrayItem(path, inner string, codes []string, used map[string]bool) (object, error) {
-	if inner == "" && len(codes) == 0 {
+// arrayItem is the schema of one element: its members, codes, the noted type, or the shape of members.go.
+func arrayItem(path, inner string, f field, used map[string]bool) (object, error) {
+	if len(f.members) > 0 {
+		return memberObject(path, f.members, used)
+	}
+	if inner == "" && len(f.Codes) == 0 {
 		if shape, ok := elements[path]; ok {
 			return shape, nil
 		}
 		return nil, fmt.Errorf("array of unknown elements")
 	}
-	return value(path+"[]", inner, codes, "", true, used)
+	return value(path+"[]", field{Type: inner, Codes: f.Codes}, true, used)
 }
 
-// memberList is an array of objects whose members a source names; other members are let through, since no source gives the whole list.
-func memberList(path string, fields []field, used map[string]bool) (object, error) {
-	var props object
-	for _, f := range fields {
-		body, err := value(path+"."+f.Name, f.Type, f.Codes, f.Rule, false, used)
-		if err != nil {
-			return nil, err
-		}
-		props = append(props, member{f.Name, append(append(object{{"title", f.ZH}}, body...), member{"x-type", f.Type}, member{"x-mark", "[SRC]"}, member{"x-length-mark", "[INFER]"})})
+// memberObject is an object whose members are known: all of them from a block of the table, which is closed as a record is, or those that
+// a source mentions (members.go), where others are let through since no source gives the whole list.
+func memberObject(path string, fields []field, used map[string]bool) (object, error) {
+	block := len(fields) > 0 && fields[0].Mark != ""
+	o := object{{"type", "object"}}
+	if !block {
+		o = append(o, member{"maxProperties", maxMembers})
 	}
-	return object{{"type", "array"}, {"maxItems", maxItems}, {"items", object{{"type", "object"}, {"maxProperties", maxMembers}, {"properties", props}}}}, nil
+	var props object
+	var required []string
+	for _, f := range fields {
+		must := f.sourceRequires() || slices.Contains(essentialMembers[path], f.Name)
+		body, err := value(path+"."+f.Name, f, must, used)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name, err)
+		}
+		body = append(object{{"title", f.ZH}}, body...)
+		if block {
+			body = append(body, f.provenance(must)...)
+		} else {
+			body = append(body, member{"x-type", f.Type}, member{"x-mark", "[SRC]"}, member{"x-length-mark", "[INFER]"})
+		}
+		props = append(props, member{f.Name, body})
+		if must {
+			required = append(required, f.Name)
+		}
+	}
+	if len(required) > 0 {
+		o = append(o, member{"required", required})
+	}
+	if len(props) > 0 {
+		o = append(o, member{"properties", props})
+	}
+	if block {
+		o = append(o, member{"additionalProperties", false})
+	}
+	return o, nil
 }
 
 func formatOf(path, notation, rule string) string {
@@ -190,7 +296,7 @@ func formatOf(path, notation, rule string) string {
 		return "date"
 	case notation == "dt":
 		return "date-time"
-	case strings.HasPrefix(rule, "id18") && notation == "c18" || last == "agentIdCard":
+	case strings.Contains(rule, "id18") && notation == "c18":
 		return "id18"
 	case strings.HasPrefix(rule, "uscc"):
 		return "uscc"
@@ -200,6 +306,8 @@ func formatOf(path, notation, rule string) string {
 		return "legal-qualification"
 	case rule == "division" && notation == "n6":
 		return "division-6"
+	case rule == "division" && notation == "c..12": // level open
+		return "division"
 	case notation == "n9":
 		return "division-9"
 	case notation == "n12":
