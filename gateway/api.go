@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/subtle"
 	"database/sql"
@@ -12,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
@@ -70,7 +72,24 @@ func (n *Node) localAPI() http.Handler {
 			}
 		})
 	}
+	mux.HandleFunc("/", noRoute)
 	return mux
+}
+
+// noRoute answers what is not in Routes.
+func noRoute(w http.ResponseWriter, r *http.Request) {
+	var methods []string
+	for _, rt := range Routes {
+		if rt.Pattern == r.URL.Path {
+			methods = append(methods, rt.Method)
+		}
+	}
+	if len(methods) == 0 {
+		writeProblem(w, problem.New(problem.NotFound, ""), nil)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	writeProblem(w, problem.New(problem.UnknownOp, "want %s", strings.Join(methods, ", ")), nil)
 }
 
 // apiKey finds the key whose token the request bears, comparing digests in
@@ -94,7 +113,7 @@ var statusOf = map[string]int{
 	problem.Unauthorized: http.StatusUnauthorized, problem.Forbidden: http.StatusForbidden, problem.NotFound: http.StatusNotFound,
 	problem.BadRequest: http.StatusBadRequest, problem.Malformed: http.StatusBadRequest, problem.TooLarge: http.StatusRequestEntityTooLarge,
 	problem.Invalid: http.StatusUnprocessableEntity, problem.KeyReused: http.StatusConflict, problem.Gap: http.StatusConflict,
-	problem.Busy: http.StatusServiceUnavailable,
+	problem.Busy: http.StatusServiceUnavailable, problem.UnknownOp: http.StatusMethodNotAllowed,
 }
 
 func writeProblem(w http.ResponseWriter, err error, faults schemas.Faults) {
@@ -127,6 +146,43 @@ type posted struct {
 	Resend bool            `json:"resend"`
 }
 
+// parsePosted reads one object of these members, each at most once and spelt
+// exactly so, with nothing behind it. (encoding/json alone would take "KEY" for
+// "key", the last of two, and put U+FFFD for what is not UTF-8.)
+func parsePosted(raw []byte) (p posted, err error) {
+	malformed := func(what string) (posted, error) { return posted{}, problem.New(problem.Malformed, "%s", what) }
+	if !utf8.Valid(raw) {
+		return malformed("not UTF-8")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return malformed("want one object with type, key, op, data")
+	}
+	members := map[string]any{"type": &p.Type, "key": &p.Key, "op": &p.Op, "data": &p.Data, "resend": &p.Resend}
+	for dec.More() {
+		t, err := dec.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return malformed("not JSON")
+		}
+		into, ok := members[name]
+		if !ok {
+			return malformed("member unknown or repeated: " + clipText(name))
+		}
+		delete(members, name)
+		if err := dec.Decode(into); err != nil {
+			return malformed("member " + name)
+		}
+	}
+	if _, err := dec.Token(); err != nil {
+		return malformed("not JSON")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return malformed("bytes behind the object")
+	}
+	return p, nil
+}
+
 // accepted is the answer to a record that was taken.
 type accepted struct {
 	State string `json:"state"` // queued: it will be published, or appear in exchange_rejected
@@ -147,11 +203,14 @@ func (n *Node) postRecord(k *APIKey, w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return problem.Wrap(problem.Malformed, err)
 	}
-	var p posted
-	dec := json.NewDecoder(strings.NewReader(string(raw)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil || dec.More() {
-		return problem.New(problem.Malformed, "want one object with type, key, op, data")
+	p, err := n.readPosted(r, raw)
+	var bad *faultyXML
+	if errors.As(err, &bad) {
+		writeProblem(w, err, bad.list())
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	if p.Op == "" {
 		p.Op = seal.Put
@@ -217,7 +276,10 @@ func (n *Node) source(k *APIKey) (src sequencer.Source, s *sequencer.Sequencer) 
 	return sequencer.Source{}, nil
 }
 
-func clipText(s string) string { return s[:min(len(s), 64)] }
+// clipText shortens what a caller sent before it is sent back.
+func clipText(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), 64)], "")
+}
 
 func (n *Node) getHealth(_ *APIKey, w http.ResponseWriter, _ *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})

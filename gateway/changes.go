@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -22,6 +23,8 @@ type change struct {
 	At   string          `json:"at"`
 	Src  string          `json:"src"`
 	Data json.RawMessage `json:"data,omitempty"`
+
+	ref string // the schema its segment names, for XML
 }
 
 // changes is the answer of GET /v1/changes.
@@ -35,6 +38,7 @@ type changes struct {
 const (
 	defaultChanges = 1000
 	maxChanges     = 5000
+	changesBytes   = 8 << 20 // of lines, after which an answer ends early
 )
 
 // getChanges reads a stream by position: the caller keeps the position, and
@@ -60,10 +64,14 @@ func (n *Node) getChanges(k *APIKey, w http.ResponseWriter, r *http.Request) err
 		}
 	}
 	st, err := n.cfg.Store.StreamByName(r.Context(), s.String())
-	if err != nil {
+	if errors.Is(err, store.ErrUnknownStream) {
 		return problem.New(problem.NotFound, "%s", s)
 	}
-	out := changes{Stream: st.Name, Changes: []change{}, Next: FormatPos(at), End: true}
+	if err != nil {
+		return err
+	}
+	out := changes{Stream: st.Name, Changes: []change{}, End: true}
+	size := 0
 	for at.Compare(st.Checked) < 0 {
 		segs, err := n.cfg.Store.SegmentsAfter(r.Context(), st.ID, at, 1, 1)
 		if err != nil {
@@ -72,7 +80,7 @@ func (n *Node) getChanges(k *APIKey, w http.ResponseWriter, r *http.Request) err
 		if len(segs) == 0 {
 			break
 		}
-		_, lines, err := n.engine.Lines(&segs[0])
+		header, lines, err := n.engine.Lines(&segs[0])
 		if err != nil {
 			return err
 		}
@@ -85,7 +93,7 @@ func (n *Node) getChanges(k *APIKey, w http.ResponseWriter, r *http.Request) err
 			if pos.Compare(at) <= 0 {
 				continue
 			}
-			if len(out.Changes) == limit {
+			if len(out.Changes) == limit || size > changesBytes {
 				out.End = false
 				break
 			}
@@ -97,13 +105,17 @@ func (n *Node) getChanges(k *APIKey, w http.ResponseWriter, r *http.Request) err
 			if err != nil {
 				return err
 			}
-			out.Changes = append(out.Changes, change{pos.Gen, pos.Seq, l.Key, l.Op, l.At.String(), l.Src, l.Data})
+			size += len(raw)
+			out.Changes = append(out.Changes, change{pos.Gen, pos.Seq, l.Key, l.Op, l.At.String(), l.Src, l.Data, header.Schema})
 		}
 		if !out.End {
 			break
 		}
 	}
 	out.Next = FormatPos(at)
+	if wantsXML(r) {
+		return n.writeChangesXML(w, s.Type, &out)
+	}
 	writeJSON(w, http.StatusOK, out)
 	return nil
 }

@@ -33,8 +33,7 @@ import (
 // that what they break is nobody else's.
 type lab struct {
 	*world
-	t      *testing.T
-	dir    string
+	t      testing.TB
 	driver outbox.Dialect
 	adjust func(*gateway.Config)
 	wires  map[string]*wire
@@ -44,13 +43,43 @@ type lab struct {
 // inLabs runs a test in a new lab on each store. Nothing runs yet.
 func inLabs(t *testing.T, adjust func(*gateway.Config), test func(t *testing.T, l *lab)) {
 	for _, s := range stores {
-		t.Run(s.name, func(t *testing.T) { test(t, newLab(t, s.name, shaanxi, adjust)) })
+		t.Run(s.name, func(t *testing.T) {
+			l := newLab(t, s.name, shaanxi, adjust)
+			t.Cleanup(l.close)
+			test(t, l)
+		})
 	}
 }
 
-func newLab(t *testing.T, storeName string, specs []federation.Spec, adjust func(*gateway.Config)) *lab {
+// inStillLab runs a test on each store in a lab that tests share and in which
+// no node ever runs: what arrives is what a test brings, and stays there. Each
+// test keeps to streams of its own.
+func inStillLab(t *testing.T, test func(t *testing.T, l *lab)) {
+	for _, s := range stores {
+		t.Run(s.name, func(t *testing.T) {
+			shared, ok := stillLabs[s.name]
+			if !ok {
+				a := &anchorT{TB: t}
+				shared = newLab(a, s.name, shaanxi, nil)
+				shared.world.stop = func() error { shared.close(); a.close(); return nil }
+				stillLabs[s.name] = shared
+				worlds.Store("still/"+s.name, shared.world)
+			}
+			l := *shared
+			l.t = t
+			test(t, &l)
+		})
+	}
+}
+
+var (
+	shaanxi   = federation.Shaanxi()
+	stillLabs = map[string]*lab{} // by store
+)
+
+func newLab(t testing.TB, storeName string, specs []federation.Spec, adjust func(*gateway.Config)) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir(), adjust: adjust, wires: map[string]*wire{}, runs: map[string]func(){}}
+	l := &lab{t: t, adjust: adjust, wires: map[string]*wire{}, runs: map[string]func(){}}
 	var dsn func(context.Context, string) (string, error)
 	for _, s := range stores {
 		if s.name == storeName {
@@ -58,7 +87,7 @@ func newLab(t *testing.T, storeName string, specs []federation.Spec, adjust func
 		}
 	}
 	f, err := federation.Build(t.Context(), federation.Options{
-		Dir: l.dir, Specs: specs, Driver: l.driver, DSN: dsn, Log: quietLog(),
+		Dir: t.TempDir(), Specs: specs, Driver: l.driver, DSN: dsn, Log: quietLog(),
 		Adjust: func(c *gateway.Config) {
 			if adjust != nil {
 				adjust(c)
@@ -73,11 +102,13 @@ func newLab(t *testing.T, storeName string, specs []federation.Spec, adjust func
 		l.wires[m.ID] = &wire{}
 		l.onWire(m)
 	}
-	t.Cleanup(func() {
-		l.stop()
-		f.Close()
-	})
 	return l
+}
+
+// close stops what runs and closes what is open.
+func (l *lab) close() {
+	l.stop()
+	l.Close()
 }
 
 func quietLog() *slog.Logger {
@@ -320,13 +351,16 @@ func (w *wire) over(next http.RoundTripper) http.RoundTripper {
 			w.calls = map[string]int{}
 		}
 		w.calls[op]++
-		request, answer := w.request, w.answer
+		request := w.request
 		w.mu.Unlock()
 		if request != nil {
 			body = request(op, body)
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		resp, err := next.RoundTrip(r)
+		w.mu.Lock()
+		answer := w.answer // what the attacker does when it comes back, perhaps after a long poll
+		w.mu.Unlock()
 		if err != nil || answer == nil {
 			return resp, err
 		}
@@ -383,4 +417,54 @@ func raw(t *testing.T, base string, message []byte) string {
 	return string(back)
 }
 
-var shaanxi = federation.Shaanxi()
+// newNode is the keys of a node that never joined, certified by a registrar.
+type newNode struct {
+	id             string
+	sign, enc, reg []byte
+}
+
+func newKeys(t *testing.T, reg *keys.Registrar, id string) newNode {
+	t.Helper()
+	cert := func(u keys.Usage) []byte {
+		k, err := keys.GenerateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		csr, err := keys.NewRequest(id, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := reg.Authority.IssueNode(csr, id, u, time.Now(), 24*time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.Raw()
+	}
+	own, err := keys.CreateRegistrar(t.TempDir(), id, []byte("test only"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newNode{id, cert(keys.UsageSign), cert(keys.UsageEncrypt), own.Cert.Raw()}
+}
+
+func (n newNode) entry(parent string) *sign.Entry {
+	return &sign.Entry{
+		V: 1, Node: n.id, N: 1, Parent: parent, Territory: []string{}, Roles: []string{"city"}, Names: sign.Names{Zh: "某市司法局"}, Codes: []string{}, Addresses: []string{},
+		Sign: []sign.SignKey{{Cert: n.sign, From: []sign.Position{{Stream: "*"}}, Upto: []sign.EndPoint{}}}, Enc: []sign.CertRef{{Cert: n.enc}},
+		Registrars: []sign.CertRef{{Cert: n.reg}}, Reads: sign.Reads{V: []int{1}, Suites: []string{seal.Suite}}, Time: sign.Now(),
+	}
+}
+
+func signEntry(t *testing.T, e *sign.Entry, by ...keys.Signer) sign.SignedEntry {
+	t.Helper()
+	se := sign.SignedEntry{Sigs: []sign.EntrySig{}}
+	for _, s := range by {
+		body, sig, err := sign.Sign(s, keys.EntryV1, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		se.Entry = body
+		se.Sigs = append(se.Sigs, sign.EntrySig{By: sign.Hash(s.ID()), Sig: sig})
+	}
+	return se
+}

@@ -10,7 +10,6 @@ import (
 	"fayi/crypto/sign"
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
-	"fayi/gateway/store"
 	"fayi/outbox"
 )
 
@@ -64,6 +63,9 @@ func (n *Node) StreamStatuses(ctx context.Context) ([]StreamStatus, error) {
 			Stream: st.Name, Gen: st.Gen, LastSeq: st.Seq, Head: st.Hash.String(), Judged: st.Checked.Seq, Refused: st.Refused,
 			State: st.State, Detail: st.Detail, Acks: byStream[st.ID],
 		}
+		if s.Acks == nil {
+			s.Acks = []ReaderState{}
+		}
 		s.Upto, s.AsOf = n.engine.Complete(ctx, st, notes)
 		out = append(out, s)
 	}
@@ -101,9 +103,33 @@ type Status struct {
 	Since   time.Time             `json:"since"`
 	Links   []replicate.LinkState `json:"links"`
 	Sources []SourceStatus        `json:"sources"`
-	Tallies []store.Tally         `json:"tallies"`
+	Tallies []TallyStatus         `json:"tallies"`
 	Faults  []FaultCount          `json:"faults"` // what peers did wrong, counted
-	Events  []store.Event         `json:"events"`
+	Events  []EventStatus         `json:"events"` // the newest, in the order they happened
+}
+
+// TallyStatus counts what became of one source's rows of one record type.
+type TallyStatus struct {
+	Source     string `json:"source"`
+	Type       string `json:"type"`
+	Accepted   uint64 `json:"accepted"`
+	Rejected   uint64 `json:"rejected"`
+	Unchanged  uint64 `json:"unchanged"`
+	Superseded uint64 `json:"superseded"`
+}
+
+// shownEvents is how many events, the newest, a status shows.
+const shownEvents, eventPage = 100, 1000
+
+// EventStatus is something an operator should see.
+type EventStatus struct {
+	ID     int64     `json:"id"`
+	At     time.Time `json:"at"`
+	Level  string    `json:"level"`
+	Code   string    `json:"code"`
+	Stream string    `json:"stream,omitempty"`
+	Peer   string    `json:"peer,omitempty"`
+	Detail string    `json:"detail,omitempty"`
 }
 
 // SourceStatus is what waits in a source's outbox.
@@ -124,7 +150,10 @@ type FaultCount struct {
 
 // Status collects the node's state.
 func (n *Node) Status(ctx context.Context) (*Status, error) {
-	out := &Status{Node: n.cfg.Node, Role: n.cfg.Role, Since: n.started}
+	out := &Status{
+		Node: n.cfg.Node, Role: n.cfg.Role, Since: n.started, Links: []replicate.LinkState{}, Sources: []SourceStatus{},
+		Tallies: []TallyStatus{}, Faults: []FaultCount{}, Events: []EventStatus{},
+	}
 	if me, ok := n.engine.Directory.Node(n.cfg.Node); ok {
 		out.Name = me.Names.Zh
 	}
@@ -138,15 +167,27 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 		}
 		out.Sources = append(out.Sources, SourceStatus{s.Source.Name, s.Source.Table, waiting, oldest, n.leases[i].Held()})
 	}
-	var err error
-	if out.Tallies, err = n.cfg.Store.Tallies(ctx); err != nil {
+	tallies, err := n.cfg.Store.Tallies(ctx)
+	if err != nil {
 		return nil, err
+	}
+	for _, t := range tallies {
+		out.Tallies = append(out.Tallies, TallyStatus(t))
 	}
 	for k, c := range n.engine.Faults() {
 		out.Faults = append(out.Faults, FaultCount{k[0], k[1], c})
 	}
-	out.Events, err = n.cfg.Store.Events(ctx, 0, 100)
-	return out, err
+	for after := int64(0); ; { // the newest ones are wanted, and pages come oldest first
+		page, err := n.cfg.Store.Events(ctx, after, eventPage)
+		if err != nil || len(page) == 0 {
+			return out, err
+		}
+		for _, e := range page {
+			after = e.ID
+			out.Events = append(out.Events, EventStatus{e.ID, time.UnixMicro(e.At).UTC(), e.Level, e.Code, e.Stream, e.Peer, e.Detail})
+		}
+		out.Events = out.Events[max(0, len(out.Events)-shownEvents):]
+	}
 }
 
 func (n *Node) getStatus(_ *APIKey, w http.ResponseWriter, r *http.Request) error {
@@ -171,10 +212,14 @@ type refusedRow struct {
 	Rejected time.Time       `json:"rejected_at"`
 }
 
-// getRejected lists what could not be published, with the reasons, by id.
+// maxRejected is how many rows one answer lists; the next ones follow the last id.
+const maxRejected = 100
+
+// getRejected lists what could not be published, with the reasons, by id: of
+// the source and the types that the token may publish.
 func (n *Node) getRejected(k *APIKey, w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	f := outbox.Filter{Source: q.Get("source"), State: outbox.State(q.Get("state")), Type: q.Get("type"), Code: q.Get("code"), Limit: 100}
+	f := outbox.Filter{Source: q.Get("source"), State: outbox.State(q.Get("state")), Type: q.Get("type"), Code: q.Get("code"), Limit: maxRejected}
 	if v := q.Get("after"); v != "" {
 		id, err := strconv.ParseUint(v, 10, 64)
 		if err != nil {
@@ -182,16 +227,22 @@ func (n *Node) getRejected(k *APIKey, w http.ResponseWriter, r *http.Request) er
 		}
 		f.AfterID = id
 	}
-	rows, err := outbox.ListRejected(r.Context(), n.cfg.Store.DB(), n.cfg.Store.Dialect(), f)
-	if err != nil {
-		return err
-	}
 	out := []refusedRow{}
-	for _, x := range rows {
-		if k.Source != "" && k.Source != x.Source || !may(k.Publish, x.Row.Type) {
-			continue
+	for more := true; more && len(out) < maxRejected; {
+		rows, err := outbox.ListRejected(r.Context(), n.cfg.Store.DB(), n.cfg.Store.Dialect(), f)
+		if err != nil {
+			return err
 		}
-		out = append(out, refusedRow{x.ID, x.Source, x.Row.Type, string(x.Row.Key), x.Row.Op, x.Code, x.Faults, string(x.State), x.RejectedAt})
+		for _, x := range rows {
+			f.AfterID = x.ID
+			if k.Source != "" && k.Source != x.Source || !may(k.Publish, x.Row.Type) {
+				continue
+			}
+			if len(out) < maxRejected {
+				out = append(out, refusedRow{x.ID, x.Source, x.Row.Type, string(x.Row.Key), x.Row.Op, x.Code, x.Faults, string(x.State), x.RejectedAt})
+			}
+		}
+		more = len(rows) == maxRejected
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"rejected": out})
 	return nil

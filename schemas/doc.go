@@ -12,6 +12,12 @@
 // compiles, and either reports every fault of every pack ([*PackError]) or returns an immutable [*Registry]. [Registry.Current] gives the
 // type for new records, [Registry.ByRef] exactly the one a segment header names. [Type.Validate] returns [Faults]; none means valid.
 //
+// A record is judged twice at most. Each type is compiled to a table (table.go; table_compile.go and table_condition.go make it, table_judge.go
+// and scan.go run it over the raw bytes in one pass without allocating). What the table accepts is valid. Whatever it refuses or is not sure
+// of (a duplicate member, a number written 1.0, an escaped member name) is decoded and judged by jsonschema/v6, whose verdict counts and whose
+// errors are put into words. A schema with a keyword or shape the table cannot express is judged by jsonschema alone. So the table can only
+// ever be wrong by accepting too much; TestTableDiffers and TestRandomSchemas look for that, with jsonschema v5 as third opinion.
+//
 // What it promises:
 //
 //   - The verdict depends on the record and the type alone: no clock, no network, no file (protocol §1).

@@ -1,6 +1,7 @@
 package schemas
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -105,6 +106,7 @@ func TestPackWithUnknownShape(t *testing.T) {
 func TestTableStrict(t *testing.T) {
 	ty, _, err := tableOf(t, `{"type":"object","additionalProperties":false,"required":["s"],"properties":{"s":{"type":"string","maxLength":3},
 		"code":{"type":"string","enum":["01","é","long code 1","long code 2"]},"n":{"type":"integer","minimum":-5,"maximum":9999999999999999},"b":{"type":"boolean"},
+		"yes":{"type":"boolean","const":true},"p":{"type":"object","minProperties":1,"properties":{"k":{},"q":{}}},"m":{"type":"array","minItems":2},
 		"o":{"type":"object","maxProperties":2,"properties":{"k":{"type":"string"}}},"l":{"type":"array","maxItems":2,"items":{"type":"string"}},"any":{}}}`)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +127,8 @@ func TestTableStrict(t *testing.T) {
 		`{"s":"","o":{"\u006b":"1"}}`: "slow", `{"s":"","o":{"x\"":"1"}}`: "fast", `{"s":"","o":{"k":"","k":""}}`: "slow", `{"s":"","o":{"k":1}}`: "no", `{"s":"","o":{"x":1e5}}`: "no", `{"s":"","o":{"x":-0.50}}`: "fast",
 		`{"s":"","o":{"x":1.}}`: "no", `{"s":"","o":{"x":.5}}`: "no", `{"s":"","o":{"x":12345678901234567}}`: "no", `{"s":"","o":{"x":0.12345678901234567}}`: "no", `{"s":"","o":{"x":+1}}`: "no", `{"s":"","o":[]}`: "no",
 		`{"s":"","l":[]}`: "fast", `{"s":"","l":["",""]}`: "fast", `{"s":"","l":["","",""]}`: "no", `{"s":"","l":["",]}`: "no", `{"s":"","l":[1]}`: "no", `{"s":"","l":[""}`: "no", `{"s":"","l":{}}`: "no",
+		`{"s":"","yes":true}`: "fast", `{"s":"","yes":false}`: "no", `{"s":"","p":{"k":1}}`: "fast", `{"s":"","p":{}}`: "no", `{"s":"","p":{"x":1}}`: "slow", `{"s":"","m":[1,{}]}`: "fast", `{"s":"","m":[1]}`: "no",
+		`{"s":"","m":[]}`: "no", `{"s":""}` + strings.Repeat(" ", maxRecord-8): "fast", `{"s":""}` + strings.Repeat(" ", maxRecord-7): "no",
 		nested(31, `[]`): "fast", nested(31, `[1]`): "no", nested(31, `["x"]`): "fast", nested(32, `[]`): "no", nested(32, `{}`): "no", nested(31, `1`): "fast", nested(32, `"x"`): "fast", nested(32, `null`): "no",
 		strings.Repeat(`{"any":`, 100_000): "no", `{"s":"` + strings.Repeat("a", maxRecord) + `"}`: "no",
 	} {
@@ -141,6 +145,39 @@ func TestTableStrict(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%.80q: %s, want %s", data, got, want)
+		}
+	}
+}
+
+// TestTableDepth: rules nested by references count like any nesting.
+func TestTableDepth(t *testing.T) {
+	defs := `"$defs":{"d32":{"type":"integer"}`
+	for i := range 32 {
+		defs += fmt.Sprintf(`,"d%d":{"type":"array","items":{"$ref":"#/$defs/d%d"}}`, i, i+1)
+	}
+	for n, want := range map[int]bool{30: true, 31: false} { // arrays between the record and the number
+		ty, _, err := tableOf(t, fmt.Sprintf(`{%s},"type":"object","properties":{"x":{"$ref":"#/$defs/d%d"}}}`, defs, 32-n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := []byte(`{"x":` + strings.Repeat("[", n) + "1" + strings.Repeat("]", n) + `}`)
+		if got := ty.table.accepts(data); got != want || (len(ty.explain(data)) == 0) != want {
+			t.Errorf("%d arrays: %v", n, got)
+		}
+	}
+}
+
+// TestKeySetLengths: keys of one letter are not taken for each other.
+func TestKeySetLengths(t *testing.T) {
+	for c := range 256 {
+		for n := 1; n < 20; n++ {
+			key := bytes.Repeat([]byte{byte(c)}, n)
+			set := newKeySet([]string{string(key)})
+			for m := range 20 {
+				if got := set.find(bytes.Repeat([]byte{byte(c)}, m)); (got == 0) != (m == n) {
+					t.Fatalf("byte %d: %d of them found in a set of %d", c, m, n)
+				}
+			}
 		}
 	}
 }
@@ -191,7 +228,7 @@ func TestRuns(t *testing.T) {
 // TestScanText: texts are read as encoding/json reads them, characters counted alike, wherever in a buffer they lie.
 func TestScanText(t *testing.T) {
 	pieces := []string{"a", "1234567", "12345678", "法", "律援助", "é", "𠮷", "\ufffd", "\u0800", "\U0010ffff", `\n`, `\"`, `\\`, `\u6cd5`, `\ud842\udfb7`, `\/`,
-		"\x01", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", `\ud842`, `\udfb7`, `\u0000`, `\a`, "\x7f"}
+		"\x01", "\xff", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", `\ud842`, `\udfb7`, `\ud842\u0041`, `\ud842\ud842\udfb7`, `\u0000`, `\a`, "\x7f"}
 	rapid.Check(t, func(t *rapid.T) {
 		inner := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 8).Draw(t, "pieces"), "")
 		data := []byte(`"` + inner + `"` + rapid.SampledFrom([]string{"", ",", `,"more":"and more"}`}).Draw(t, "rest"))

@@ -82,9 +82,17 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	level := slog.LevelError
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelError)
 	if o.verbose {
-		level = slog.LevelInfo
+		level.Set(slog.LevelInfo)
+	}
+	// Calls cut off because everything stops at once are no faults to show.
+	stop := func(d *demo.Demo) error {
+		if !o.verbose {
+			level.Set(slog.LevelError + 1)
+		}
+		return d.Stop()
 	}
 	opts := demo.Options{
 		Dir: dir, Records: o.records, Seed: o.seed, Driver: outbox.SQLite,
@@ -126,7 +134,7 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 		fmt.Fprint(e.stderr, "\r\x1b[K")
 	}
 	if err != nil {
-		return nil, errors.Join(interrupted(ctx, o, err), d.Stop())
+		return nil, errors.Join(interrupted(ctx, o, err), stop(d))
 	}
 	if o.asJSON {
 		err = res.WriteJSON(e.stdout)
@@ -136,7 +144,7 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 	if err == nil && !o.once {
 		err = e.demoOn(ctx, d, o)
 	}
-	return res, errors.Join(err, d.Stop())
+	return res, errors.Join(err, stop(d))
 }
 
 // interrupted says what an error is worth once the demo was interrupted: a demo

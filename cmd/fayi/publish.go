@@ -40,10 +40,10 @@ type publishing struct {
 
 func cmdPublish(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi publish", args: "TYPE FILE…",
-		zh: "把文件中的记录写入发件表，由节点封装、发送。支持 ndjson、json 和 csv（首行为字段名或中文标题）。\n" +
+		zh: "把文件中的记录写入发件表，由节点封装、发送。支持 ndjson、json、xml 和 csv（首行为字段名或中文标题）。\n" +
 			"每条先按数据规范检查：合格的写入，不合格的列出原因；有不合格记录时退出码为 3。不要求节点正在运行。\n" +
 			"同一文件可重复发布：内容未变的记录，节点不会再次发送。",
-		en: "Put the records of files into the outbox; the node seals and sends them. Takes ndjson, json and csv (first line: field\n" +
+		en: "Put the records of files into the outbox; the node seals and sends them. Takes ndjson, json, xml and csv (first line: field\n" +
 			"names or Chinese titles). Each record is checked first: good ones go in, the others are listed with their faults, exit code 3.\n" +
 			"The node needs not run. A file may be published again: what has not changed is not sent again.",
 		example: "fayi publish -c fayi.yaml -dry-run lawyer lawyer.csv"})
@@ -172,6 +172,17 @@ func (p *publishing) judge(r records.Record) (outbox.Record, schemas.Faults) {
 	if r.Err != nil {
 		return rec, unreadable(r.Err)
 	}
+	if r.Op != "" && r.Op != string(p.op) {
+		return rec, schemas.Faults{{Code: "OP_MISMATCH", Message: fmt.Sprintf("记录写明的操作是 %q，本次执行的是 %s", r.Op, p.op),
+			MessageEN: fmt.Sprintf("the record says %q, this run is %s", r.Op, p.op), Hint: "用 -op 写明操作，不同操作的记录分成两个文件"}}
+	}
+	if r.Data == nil {
+		if p.op == outbox.Put || r.Key == "" {
+			return rec, schemas.Faults{{Code: schemas.CodeRequired, Message: "记录没有数据，也没有可删除的主键", MessageEN: "the record has no data, nor a key to delete", Hint: "发布要有 data，删除要有 head 中的 key"}}
+		}
+		rec.Key = r.Key
+		return rec, p.keyFaults(rec.Key)
+	}
 	if p.op == outbox.Put {
 		if faults := judge(p.typ, r.Data); len(faults) > 0 {
 			return rec, faults
@@ -185,12 +196,20 @@ func (p *publishing) judge(r records.Record) (outbox.Record, schemas.Faults) {
 	if err := json.Unmarshal(members[p.key], &rec.Key); err != nil || rec.Key == "" {
 		return rec, schemas.Faults{{Code: schemas.CodeRequired, Pointer: "/" + p.key, Message: "缺少主键字段 " + p.key, MessageEN: "the key field " + p.key + " is missing", Hint: "主键字段须为非空文本"}}
 	}
-	faults := judgeKey(rec.Key)
-	if !strings.HasPrefix(rec.Key, p.source.Prefix) {
+	if r.Key != "" && r.Key != rec.Key {
+		return rec, schemas.Faults{{Code: "KEY_MISMATCH", Pointer: "/" + p.key, Message: "head 中的 key 与主键字段不一致", MessageEN: "the head's key is not that of the data", Hint: "去掉 head 中的 key，或改正其中一处"}}
+	}
+	return rec, p.keyFaults(rec.Key)
+}
+
+// keyFaults returns the faults of a key: its own, and where the source may not use it.
+func (p *publishing) keyFaults(key string) schemas.Faults {
+	faults := judgeKey(key)
+	if !strings.HasPrefix(key, p.source.Prefix) {
 		faults = append(faults, schemas.Fault{Code: "NOT_YOURS", Pointer: "/" + p.key, Message: fmt.Sprintf("来源 %s 的主键须以 %s 开头", p.source.Name, p.source.Prefix),
 			MessageEN: fmt.Sprintf("keys of source %s begin with %s", p.source.Name, p.source.Prefix), Hint: "换一个来源，或改正主键"})
 	}
-	return rec, faults
+	return faults
 }
 
 // flush inserts the waiting records in one transaction.

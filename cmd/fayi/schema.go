@@ -13,6 +13,7 @@ import (
 
 	"fayi/cmd/fayi/internal/config"
 	"fayi/cmd/fayi/internal/records"
+	"fayi/outbox"
 	"fayi/schemas"
 )
 
@@ -22,7 +23,9 @@ func cmdSchema(ctx context.Context, e *env, args []string) int {
 		commands: []command{
 			{"list", schemaList, "列出记录类型", "list record types"},
 			{"show", schemaShow, "查看一种记录的字段和代码表", "show the fields and codes of a type"},
-			{"check", schemaCheck, "检查文件中的记录", "check the records of files"},
+			{"check", schemaCheck, "检查文件中的记录，或用已存记录试验新规范包", "check the records of files, or run stored ones through a new pack"},
+			{"xsd", schemaXSD, "生成 XML 报文的 XSD", "write the XSD of XML messages"},
+			{"diff", schemaDiff, "比较两个规范包", "compare two packs"},
 			{"docs", schemaDocs, "由规范包生成文档和填报模板", "write documentation and templates from the packs"},
 		},
 		example: "fayi schema show legal_aid_case"}, args)
@@ -246,17 +249,29 @@ const maxListed = 1000
 
 func schemaCheck(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi schema check", args: "FILE…",
-		zh: "检查文件（ndjson、json、csv）中的记录是否符合数据规范，逐条列出问题。不连接节点，不发布。\n" +
-			"不写 -type 时按文件名开头判断类型，如 lawyer.csv、lawyer-2026.ndjson。有不合格记录时退出码为 3。",
-		en: "Check whether the records of files (ndjson, json, csv) meet their schema and list every fault. Needs no node, publishes nothing.\n" +
-			"Without -type the file's name tells, such as lawyer.csv or lawyer-2026.ndjson. Exit code 3 if records fail.",
+		zh: "检查文件（ndjson、json、csv、xml）中的记录是否符合数据规范，逐条列出问题。不连接节点，不发布。\n" +
+			"不写 -type 时按文件名开头判断类型，如 lawyer.csv、lawyer-2026.ndjson。有不合格记录时退出码为 3。\n" +
+			"加 -replay 时不看文件，而是用候选规范包 -pack 重判本节点已存的记录（本节点发布的和能解密的），每种类型取最新的若干条；\n" +
+			"只读数据库，节点运行时也可以用；原来合格的记录中有会被拒的，退出码为 3。",
+		en: "Check whether the records of files (ndjson, json, csv, xml) meet their schema and list every fault. Needs no node, publishes nothing.\n" +
+			"Without -type the file's name tells, such as lawyer.csv or lawyer-2026.ndjson. Exit code 3 if records fail.\n" +
+			"With -replay no files are read: the newest stored records of each type, the node's own and those it can open, are judged again by\n" +
+			"the candidate -pack. The database is only read, so the node may run. Exit code 3 if a record that was accepted would be refused.",
 		example: "fayi schema check -type lawyer lawyer.csv"})
 	conf, asJSON := f.packsFlag(), f.asJSON()
 	typ := f.string("type", "", "记录`类型`", "record `type`")
-	charset := f.charset()
+	charset, replay := f.charset(), f.replay()
 	rest, code, ok := f.parse(args)
 	if !ok {
 		return code
+	}
+	switch {
+	case *replay.on && len(rest) > 0:
+		return f.usage("-replay 检查已存的记录，不带文件", "-replay judges stored records and takes no files")
+	case *replay.on:
+		return schemaReplay(ctx, e, f, replay, *conf, *asJSON)
+	case *replay.pack != "":
+		return f.usage("-pack 要与 -replay 同用", "-pack goes with -replay")
 	}
 	if len(rest) == 0 {
 		return f.usage("要写至少一个文件", "at least one file is needed")
@@ -280,7 +295,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 			faults := schemas.Faults(nil)
 			if r.Err != nil {
 				faults = unreadable(r.Err)
-			} else {
+			} else if r.Data != nil || r.Op != string(outbox.Del) { // a deletion holds nothing to judge
 				faults = judge(t, r.Data)
 			}
 			if len(faults) == 0 {

@@ -61,7 +61,7 @@ func schemaDocs(ctx context.Context, e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
-	book, err := packdoc.New(types, given)
+	book, err := packdoc.New(types, reg.Tables(), given)
 	if err != nil {
 		return e.fail(err)
 	}

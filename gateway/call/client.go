@@ -82,7 +82,9 @@ func (c *Client) post(ctx context.Context, base string, data []byte) ([]byte, er
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json; charset=utf-8")
-	resp, err := c.HTTP.Do(r)
+	pipe := *c.HTTP // a redirect is somebody else's idea of where the peer is
+	pipe.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := pipe.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -61,7 +61,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var nonce sign.Nonce
 	from := "?"
 	rep, err := s.serve(r, &nonce, &from)
-	if err != nil && problem.Code(err) == problem.Internal {
+	if err != nil && problem.Code(err) == problem.Internal && r.Context().Err() == nil {
 		s.Log.ErrorContext(r.Context(), "call failed", "from", from, "err", err)
 	}
 	s.write(w, from, nonce, rep, err)

@@ -1,6 +1,6 @@
 // Package pull is `fayi pull`: a reader that polls a peer in a node's name,
-// verifies everything a node would, and writes the records as NDJSON, one file
-// a stream (design §10).
+// verifies everything a node would, and writes the records as NDJSON or XML, one
+// file a stream (design §10).
 //
 // It keeps the chain it verified in a small store of its own inside the output
 // folder, so that an interrupted pull goes on where it stopped and a changed
@@ -35,6 +35,7 @@ import (
 	"fayi/gateway/store"
 	"fayi/outbox"
 	"fayi/schemas"
+	"fayi/schemas/sfxml"
 )
 
 // Options say what to pull.
@@ -46,6 +47,7 @@ type Options struct {
 	Dir         string
 	Follow      bool
 	Acknowledge bool
+	XML         bool // write XML messages instead of NDJSON
 	Log         *slog.Logger
 	Wrote       func(stream string, upto uint64, records int) // after each write; nil for none
 }
@@ -88,6 +90,8 @@ type puller struct {
 	link   *replicate.Link
 	result Result
 	files  map[string]position
+
+	mappings map[string]*sfxml.Mapping // by type@version#digest
 }
 
 // position is how much of a stream's file is good; it is kept beside the file.
@@ -97,8 +101,8 @@ type position struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Run pulls until the peer has nothing more, or, with Follow, until ctx ends.
-// What was written before an error stays, and counts.
+// Run pulls until the peer has nothing more, or, with Follow, until ctx ends,
+// which then is no error. What was written before an error stays, and counts.
 func Run(ctx context.Context, opts Options) (*Result, error) {
 	st, err := store.Open(ctx, outbox.SQLite, filepath.Join(opts.Dir, ".pull.db"))
 	if err != nil {
@@ -117,7 +121,7 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 	defer journal.Close()
-	p := &puller{opts: opts, files: map[string]position{}}
+	p := &puller{opts: opts, files: map[string]position{}, mappings: map[string]*sfxml.Mapping{}}
 	p.engine = &replicate.Engine{
 		Store: st, Directory: dir, Signer: opts.Identity.Signer, Unwrapper: opts.Identity.Unwrapper, StoreKey: opts.Identity.Store,
 		Schemas: func() *schemas.Registry { return opts.Schemas }, Journal: journal, Hub: replicate.NewHub(), Log: opts.Log,
@@ -130,10 +134,16 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	p.link = &replicate.Link{Peer: opts.Peer, URL: strings.TrimRight(opts.URL, "/")}
 	err = p.run(ctx)
 	if ctx.Err() != nil {
-		err = nil
+		if err = ctx.Err(); opts.Follow {
+			err = nil
+		}
 	}
 	return &p.result, errors.Join(err, p.finish(context.WithoutCancel(ctx)))
 }
+
+// maxIdle is how many answers in a row may bring nothing that can be stored
+// before the peer is taken to have no more for now.
+const maxIdle = 8
 
 func (p *puller) run(ctx context.Context) error {
 	poll := p.engine.NewPoller(p.link, p.opts.Acknowledge)
@@ -148,7 +158,8 @@ func (p *puller) run(ctx context.Context) error {
 			return err
 		}
 	}
-	for ctx.Err() == nil {
+	for idle := 0; ctx.Err() == nil; {
+		version := p.engine.Hub.Version()
 		more, err := poll.Step(ctx, p.opts.Follow)
 		if err != nil {
 			return err
@@ -158,6 +169,15 @@ func (p *puller) run(ctx context.Context) error {
 		}
 		if err := p.write(ctx); err != nil {
 			return err
+		}
+		if idle++; p.engine.Hub.Version() != version {
+			idle = 0
+		}
+		if more && idle > maxIdle {
+			more = false // what the peer sends cannot be used
+			nap, wake := context.WithTimeout(ctx, time.Second)
+			p.engine.Hub.Wait(nap, p.engine.Hub.Version())
+			wake()
 		}
 		if !more && !p.opts.Follow {
 			return nil
@@ -224,6 +244,9 @@ func (p *puller) write(ctx context.Context) error {
 // paths of a stream's file and of its position.
 func (p *puller) paths(stream string) (data, pos string) {
 	base := filepath.Join(p.opts.Dir, strings.ReplaceAll(stream, "/", "__"))
+	if p.opts.XML {
+		return base + ".xml", base + ".xml.position"
+	}
 	return base + ".ndjson", base + ".position"
 }
 
@@ -252,7 +275,7 @@ func (p *puller) position(stream string) (position, error) {
 		at = position{}
 		fallthrough
 	default:
-		if err := os.Truncate(data, at.Bytes); err != nil {
+		if err := p.cut(data, at); err != nil {
 			return at, err
 		}
 	}
@@ -279,7 +302,10 @@ func (p *puller) writeStream(ctx context.Context, st *store.Stream) error {
 		if err != nil || len(segs) == 0 {
 			return err
 		}
-		n, size, err := p.writeSegment(ctx, f, st, &segs[0])
+		if err := f.Truncate(at.Bytes); err != nil { // what closed the file, or lies behind a write that failed
+			return err
+		}
+		n, size, err := p.writeSegment(ctx, f, st, &segs[0], at.Bytes == 0)
 		if err != nil {
 			return err
 		}
@@ -296,8 +322,10 @@ func (p *puller) writeStream(ctx context.Context, st *store.Stream) error {
 	return nil
 }
 
-func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream, seg *store.Segment) (n int, size int64, err error) {
-	_, lines, err := p.engine.Lines(seg)
+// writeSegment writes a segment's records, the first of a file behind its
+// beginning, and the end. size counts all but the end.
+func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream, seg *store.Segment, first bool) (n int, size int64, err error) {
+	header, lines, err := p.engine.Lines(seg)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -306,6 +334,12 @@ func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream,
 		return 0, 0, err
 	}
 	w := bufio.NewWriter(f)
+	if first {
+		m, err := w.Write(p.begin(st.Name))
+		if size += int64(m); err != nil {
+			return n, size, err
+		}
+	}
 	for i, raw := range lines {
 		seq := seg.First + uint64(i)
 		if _, bad := refused[seq]; bad {
@@ -316,7 +350,13 @@ func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream,
 		if err != nil {
 			return n, size, err
 		}
-		out, err := encode(record{st.Name, seg.Gen, seq, l.Key, l.Op, l.At.String(), l.Src, l.Data})
+		r := record{st.Name, seg.Gen, seq, l.Key, l.Op, l.At.String(), l.Src, l.Data}
+		var out []byte
+		if p.opts.XML {
+			out, err = p.appendXML(nil, header.Schema, r)
+		} else {
+			out, err = encode(r)
+		}
 		if err != nil {
 			return n, size, err
 		}
@@ -326,6 +366,9 @@ func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream,
 		}
 		size += int64(m)
 		n++
+	}
+	if _, err := w.WriteString(p.end()); err != nil {
+		return n, size, err
 	}
 	return n, size, w.Flush()
 }

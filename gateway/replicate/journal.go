@@ -1,16 +1,17 @@
 package replicate
 
 import (
-	"bufio"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 
+	"fayi/crypto/sign"
 	"fayi/gateway/store"
 )
 
@@ -40,14 +41,11 @@ func OpenJournal(path string) (*Journal, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("heads.journal: %w", err)
 	}
-	sc := bufio.NewScanner(strings.NewReader(string(data)))
-	for n := 1; sc.Scan(); n++ {
-		name, h, err := parseJournalLine(sc.Text())
+	lines := strings.Split(string(data), "\n")
+	for i, line := range lines[:len(lines)-1] { // what follows the last line feed is torn
+		name, h, err := parseJournalLine(line)
 		if err != nil {
-			if n == strings.Count(string(data), "\n")+1 {
-				break // torn: no line feed
-			}
-			return nil, fmt.Errorf("heads.journal line %d: %w", n, err)
+			return nil, fmt.Errorf("heads.journal line %d: %w", i+1, err)
 		}
 		j.heads[name] = h
 	}
@@ -55,15 +53,20 @@ func OpenJournal(path string) (*Journal, error) {
 }
 
 func parseJournalLine(s string) (string, store.Head, error) {
-	var name, hash string
 	var h store.Head
-	if n, err := fmt.Sscanf(s, "%s %d %d %s", &name, &h.Gen, &h.Seq, &hash); n != 4 || err != nil {
-		return "", h, fmt.Errorf("malformed line")
+	p := strings.Split(s, " ")
+	if len(p) != 4 {
+		return "", h, errors.New("malformed line")
 	}
-	raw, err := hex.DecodeString(hash)
-	if err != nil || len(raw) != len(h.Hash) {
-		return "", h, fmt.Errorf("malformed hash")
+	name := p[0]
+	_, err := sign.ParseStream(name)
+	gen, err1 := strconv.ParseUint(p[1], 10, 53)
+	seq, err2 := strconv.ParseUint(p[2], 10, 53)
+	raw, err3 := hex.DecodeString(p[3])
+	if err := errors.Join(err, err1, err2, err3); err != nil || len(raw) != len(h.Hash) {
+		return "", h, fmt.Errorf("malformed line: %v", err)
 	}
+	h.Gen, h.Seq = gen, seq
 	copy(h.Hash[:], raw)
 	return name, h, nil
 }

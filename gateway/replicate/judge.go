@@ -11,6 +11,7 @@ import (
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
+	"fayi/gateway/intake"
 	"fayi/gateway/problem"
 	"fayi/gateway/store"
 	"fayi/outbox"
@@ -105,8 +106,8 @@ func Judge(pack *schemas.Type, h *seal.Header, recordType string, lines [][]byte
 			refuse(faults[0].Code, faults[0].Pointer)
 			continue
 		}
-		if key, err := pack.Key(l.Data); pack.KeyField() != "" && (err != nil || key != l.Key) {
-			refuse("KEY_MISMATCH", "/"+pack.KeyField())
+		if faults := intake.SameKey(pack, l.Key, l.Data); len(faults) > 0 {
+			refuse(faults[0].Code, faults[0].Pointer)
 		}
 	}
 	return out

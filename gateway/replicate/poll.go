@@ -170,7 +170,11 @@ func (p *Poller) fetch(ctx context.Context) error {
 		stored[r.Stream] = r
 	}
 	for _, r := range res.Streams {
-		if err := p.after(ctx, r, stored[r.Stream]); err != nil {
+		mine, taken := stored[r.Stream]
+		if bad, unreadable := stored[""]; unreadable && !taken {
+			mine.Code = bad.Code // a frame nobody can read was this stream's, or stood before it
+		}
+		if err := p.after(ctx, r, mine); err != nil {
 			return err
 		}
 	}

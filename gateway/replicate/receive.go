@@ -421,7 +421,11 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 		if state == stateBadStart || state == stateClosed {
 			state = ""
 		}
-		if state == "" && in.held != "" {
+		judged := in.append.Checked != nil && *in.append.Checked == in.end.Pos
+		switch {
+		case state == stateHeld && judged: // continued from before what was held
+			state = ""
+		case state == "" && in.held != "":
 			state = stateHeld
 		}
 		if state != in.stream.State {

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
+	"fayi/gateway/intake"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
 	"fayi/gateway/trace"
@@ -36,9 +38,10 @@ type appending struct {
 	stream  store.Stream
 	gen     uint64                    // of the segments to come
 	latest  map[[16]byte]store.Latest // of the keys at hand, moving as lines are added
+	stored  map[[16]byte]store.Pos    // where those keys were before this batch
 	open    map[store.Pos]bool        // versions some reader refused
 	lines   []pending
-	changed map[[16]byte]bool
+	changed map[[16]byte]*outbox.Row // by which row of the batch last
 }
 
 // pending is a line before it has a number in a segment.
@@ -86,7 +89,7 @@ func (b *batch) decide(ctx context.Context) error {
 	}
 	for _, rec := range b.records {
 		if b.foreign(rec) {
-			b.reject(rec.row, schemas.Faults{fault(codeNotYours, "")})
+			b.reject(rec.row, schemas.Faults{intake.Fault(intake.NotYours, "")})
 			continue
 		}
 		if id, repair := rec.row.Repairs(); repair {
@@ -129,12 +132,13 @@ func (b *batch) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a := &appending{name: name, stream: st, gen: b.s.generation(name, st.Head), changed: map[[16]byte]bool{}}
+		a := &appending{name: name, stream: st, gen: b.s.generation(name, st.Head), changed: map[[16]byte]*outbox.Row{}, stored: map[[16]byte]store.Pos{}}
 		if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
 			return err
 		}
 		positions := make([]store.Pos, 0, len(a.latest))
-		for _, l := range a.latest {
+		for key, l := range a.latest {
+			a.stored[key] = l.Pos
 			positions = append(positions, l.Pos)
 		}
 		if a.open, err = b.s.Store.OpenRejections(ctx, name, positions); err != nil {
@@ -158,22 +162,31 @@ func (b *batch) superseded(ctx context.Context, rec *record, rejected uint64) (b
 	}
 	for _, name := range rec.streams {
 		a := b.streams[name]
-		l, known := a.latest[rec.keyHash]
+		if row := a.changed[rec.keyHash]; row != nil && later(row.Created, row.ID, &old.Row) {
+			return true, nil // by an earlier row of this batch
+		}
+		pos, known := a.stored[rec.keyHash]
 		if !known {
 			continue
 		}
-		if a.changed[rec.keyHash] {
-			return true, nil // by an earlier row of this batch
-		}
-		at, err := b.s.recordedAt(ctx, a.stream.ID, l.Pos)
+		at, id, err := b.s.recordedAt(ctx, a.stream.ID, pos)
 		if err != nil {
 			return false, err
 		}
-		if at.After(old.Row.Created) {
+		if later(at, id, &old.Row) {
 			return true, nil
 		}
 	}
 	return false, nil
+}
+
+// later reports whether a version was written after the rejected row: by time,
+// and by id where one moment or one statement wrote both.
+func later(at time.Time, id uint64, rejected *outbox.Row) bool {
+	if at.Equal(rejected.Created) {
+		return id > rejected.ID
+	}
+	return at.After(rejected.Created)
 }
 
 // foreign reports whether the key was first published by another source.
@@ -207,7 +220,7 @@ func (a *appending) add(b *batch, rec *record) bool {
 		KeyHash: rec.keyHash, Op: rec.row.Op, Fingerprint: store.Hash(rec.contents), Source: b.s.Source.Name,
 		Pos: store.Pos{Gen: a.gen, Seq: a.stream.Seq + uint64(len(a.lines))},
 	}
-	a.changed[rec.keyHash] = true
+	a.changed[rec.keyHash] = rec.row
 	return true
 }
 
@@ -281,7 +294,7 @@ func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 	if _, err := rand.Read(l.Salt[:]); err != nil {
 		return nil, err
 	}
-	return seal.AppendLine(make([]byte, 0, len(l.Data)+lineOverhead/2), &l), nil
+	return seal.AppendLine(make([]byte, 0, len(l.Data)+len(p.rec.key)+512), &l), nil
 }
 
 func (b *batch) sealOne(name string, d seal.Draft, stream int64, lines [][]byte) (store.Segment, error) {

@@ -2,28 +2,16 @@ package sequencer
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
+	"fayi/gateway/intake"
 	"fayi/gateway/replicate"
 	"fayi/outbox"
 	"fayi/schemas"
-
-	"golang.org/x/text/unicode/norm"
-)
-
-// Codes of rows that cannot be published, beside those of schemas and outbox.
-const (
-	codeUnknownType = "UNKNOWN_TYPE"
-	codeNotYours    = "NOT_YOURS"
-	codeNoRoute     = "NO_ROUTE"
-	codeKeyMismatch = "KEY_MISMATCH"
-	codeKeyNFC      = "KEY_NOT_NFC"
-	codeInternal    = "INTERNAL"
 )
 
 // record is a row that may be published.
@@ -43,7 +31,7 @@ func (b *batch) intake(row *outbox.Row) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.s.Log.Error("a row made the checks panic", "source", b.s.Source.Name, "row", row.ID, "panic", fmt.Sprint(p))
-			b.reject(row, schemas.Faults{fault(codeInternal, "")})
+			b.reject(row, schemas.Faults{intake.Fault(intake.Internal, "")})
 		}
 	}()
 	rec, faults := b.check(row)
@@ -62,25 +50,21 @@ func (b *batch) check(row *outbox.Row) (*record, schemas.Faults) {
 	rec := &record{row: row, key: string(row.Key)}
 	var ok bool
 	if rec.schema, ok = b.registry.Current(row.Type); !ok {
-		return nil, schemas.Faults{fault(codeUnknownType, "")}
+		return nil, schemas.Faults{intake.Fault(intake.UnknownType, "")}
 	}
 	var faults schemas.Faults
 	own := s.Source.Name == replicate.OwnSource
 	if system := rec.schema.System(); system != own || !own && !b.permits(row) {
-		faults = append(faults, fault(codeNotYours, ""))
+		faults = append(faults, intake.Fault(intake.NotYours, ""))
 	}
-	if err := outbox.CheckKey(row.Key); err != nil {
-		faults = append(faults, outboxFault(err))
-	} else if !norm.NFC.IsNormal(row.Key) {
-		faults = append(faults, fault(codeKeyNFC, ""))
-	}
+	faults = append(faults, intake.Key(row.Key)...)
 	switch {
 	case row.Op != seal.Put && row.Op != seal.Del:
-		faults = append(faults, fault(outbox.CodeOp, ""))
+		faults = append(faults, intake.Fault(outbox.CodeOp, ""))
 	case row.Oversize || row.Size > seal.MaxLine:
-		faults = append(faults, fault(outbox.CodeTooLarge, ""))
+		faults = append(faults, intake.Fault(outbox.CodeTooLarge, ""))
 	case row.Op == seal.Put && row.Null, row.Op == seal.Del && !row.Null:
-		faults = append(faults, fault(outbox.CodePayload, ""))
+		faults = append(faults, intake.Fault(outbox.CodePayload, ""))
 	case row.Op == seal.Put:
 		faults = append(faults, b.contents(rec, row.Payload)...)
 	}
@@ -88,41 +72,26 @@ func (b *batch) check(row *outbox.Row) (*record, schemas.Faults) {
 		return nil, faults
 	}
 	if rec.streams = b.route(rec); len(rec.streams) == 0 {
-		return nil, schemas.Faults{fault(codeNoRoute, "")}
+		return nil, schemas.Faults{intake.Fault(intake.NoRoute, "")}
 	}
 	return rec, nil
 }
 
-// contents checks a put's payload by the byte rules, then by its schema.
-func (b *batch) contents(rec *record, payload []byte) schemas.Faults {
-	data, err := seal.CompactData(make([]byte, 0, len(payload)), payload)
-	var de *seal.DataError
-	if errors.As(err, &de) {
-		return schemas.Faults{fault(de.Code, de.Pointer)}
-	}
-	if faults := rec.schema.Validate(data); len(faults) > 0 {
+// contents checks a put's payload and keeps what will be sealed.
+func (b *batch) contents(rec *record, payload []byte) (faults schemas.Faults) {
+	if rec.data, faults = intake.Contents(rec.schema, payload); len(faults) > 0 {
 		return faults
 	}
-	if field := rec.schema.KeyField(); field != "" {
-		if key, err := rec.schema.Key(data); err != nil || key != rec.key {
-			return schemas.Faults{fault(codeKeyMismatch, "/"+field)}
-		}
-	}
-	if len(data)+len(rec.key)+lineOverhead > seal.MaxLine {
-		return schemas.Faults{fault(outbox.CodeTooLarge, "")}
-	}
-	rec.data = data
-	return nil
+	return intake.SameKey(rec.schema, rec.key, rec.data)
 }
 
-// lineOverhead is more than what a line adds to key and data.
-const lineOverhead = 1024
-
-// permits reports whether the source may publish this row (design §5, sources).
+// permits reports whether the source may publish this row (design §5,
+// sources). An op or a key that is none is a fault of its own.
 func (b *batch) permits(row *outbox.Row) bool {
 	src := &b.s.Source
 	return (slices.Contains(src.Types, "*") || slices.Contains(src.Types, row.Type)) &&
-		(len(src.Ops) == 0 || slices.Contains(src.Ops, row.Op)) && strings.HasPrefix(string(row.Key), src.Prefix)
+		(len(src.Ops) == 0 || slices.Contains(src.Ops, row.Op) || row.Op != seal.Put && row.Op != seal.Del) &&
+		(strings.HasPrefix(string(row.Key), src.Prefix) || len(row.Key) == 0)
 }
 
 // route names the streams a record goes into.

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"fayi/crypto/keys"
@@ -224,24 +226,34 @@ func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
 	}
 }
 
-// recordedAt is when the source recorded the line at a position of an own stream.
-func (s *Sequencer) recordedAt(ctx context.Context, stream int64, pos store.Pos) (time.Time, error) {
+// recordedAt is when, and under which row id, the source recorded the line at a
+// position of an own stream.
+func (s *Sequencer) recordedAt(ctx context.Context, stream int64, pos store.Pos) (at time.Time, id uint64, err error) {
 	seg, err := s.Store.SegmentHolding(ctx, stream, pos.Gen, pos.Seq)
 	if err != nil || seg == nil {
-		return time.Time{}, err
+		return at, 0, err
 	}
 	if seg, err = s.Store.Body(ctx, stream, seg.Gen, seg.First); err != nil {
-		return time.Time{}, err
+		return at, 0, err
 	}
 	h, lines, err := replicate.OpenStored(s.StoreKey, seg)
 	if err != nil {
-		return time.Time{}, err
+		return at, 0, err
 	}
 	l, err := seal.ParseLine(lines[pos.Seq-h.First])
 	if err != nil {
-		return time.Time{}, err
+		return at, 0, err
 	}
-	return l.At.Time, nil
+	// The line's time has milliseconds, its ref the row's own microseconds.
+	parts := strings.Split(l.Ref, ":")
+	if len(parts) == 3 {
+		id, err = strconv.ParseUint(parts[1], 10, 64)
+		micros, merr := strconv.ParseInt(parts[2], 10, 64)
+		if err == nil && merr == nil {
+			return time.UnixMicro(micros), id, nil
+		}
+	}
+	return l.At.Time, 0, nil
 }
 
 // generation is the generation of the next segment of a stream that ends at head.

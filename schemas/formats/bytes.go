@@ -156,22 +156,18 @@ func LegalQualification14Bytes(b []byte) bool {
 // PhoneBytes is the verdict of [Phone]. One number of digits and hyphens is judged here; whatever is written otherwise is handed on.
 func PhoneBytes(b []byte) bool {
 	var buf [24]byte
-	n, hyphens := 0, 0
+	n := 0
 	for _, c := range b {
 		switch {
 		case c >= '0' && c <= '9' && n < len(buf):
 			buf[n] = c
 			n++
-		case c == '-' && n > 0 && hyphens == 0:
-			hyphens++
+		case c == '-':
 		default:
 			return Phone(string(b)) == nil
 		}
 	}
-	if n > 4 && buf[0] == '0' && buf[1] == '0' || !national(string(buf[:n])) {
-		return Phone(string(b)) == nil
-	}
-	return true
+	return national(string(buf[:n])) || Phone(string(b)) == nil
 }
 
 // number reads ASCII digits; ok is false if there is anything else. b must be short enough for an int.

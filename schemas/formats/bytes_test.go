@@ -12,7 +12,7 @@ var verdicts = []struct {
 	name  string
 	bytes func([]byte) bool
 	text  func(string) error
-	valid []string
+	bases []string // to be changed; the first is valid
 }{
 	{"Date", DateBytes, Date, []string{"2026-02-28", "1900-12-31", "2000-02-29", "9999-12-31", "1800-01-01"}},
 	{"DateTime", DateTimeBytes, DateTime, []string{"2026-11-22T10:00:00+08:00", "1800-01-01T23:59:59.123456-14:00", "2026-11-22T10:00:00.1+00:59"}},
@@ -26,7 +26,7 @@ var verdicts = []struct {
 	{"LegalQualification14", LegalQualification14Bytes, LegalQualification14, []string{"20186108020001", "A20186108020001"}},
 	{"Phone", PhoneBytes, Phone, []string{
 		"15400000001", "154-0000-0001", "+8615400000001", "008615400000001", "0912-0000000", "（0912）0000000", "0912-0000000-801", "0912-0000000转801",
-		"110", "12348", "400-000-0000", "+852 20000000", "0912-0000000/0912-0000001", "0086912", "000", "00-861", "0912-12348", "20000000-12",
+		"110", "12348", "400-000-0000", "+852 20000000", "0912-0000000/0912-0000001", "0086912", "000", "00-861", "0912-12348", "20000000-12", "999999999999999999999999",
 	}},
 }
 
@@ -36,7 +36,7 @@ func TestBytesAgree(t *testing.T) {
 	for _, v := range verdicts {
 		pieces := []string{"", "0", "9", "X", "x", "-", ".", "+", ":", "T", "00", "86", " ", "转", "／", "/", "A", "O", "\x00", "\xff", "１", "2", "60", "14:01"}
 		t.Run(v.name, rapid.MakeCheck(func(t *rapid.T) {
-			b := []byte(rapid.SampledFrom(v.valid).Draw(t, "base"))
+			b := []byte(rapid.SampledFrom(v.bases).Draw(t, "base"))
 			for range rapid.IntRange(0, 3).Draw(t, "edits") {
 				at := rapid.IntRange(0, len(b)).Draw(t, "at")
 				cut := rapid.IntRange(0, min(2, len(b)-at)).Draw(t, "cut")
@@ -53,8 +53,8 @@ func TestBytesAgree(t *testing.T) {
 				t.Fatalf("%q: %v, %v by the text", b, got, want)
 			}
 		}))
-		b := []byte(v.valid[0])
-		if n := testing.AllocsPerRun(100, func() { v.bytes(b) }); n > 0 || (v.text(v.valid[0]) == nil) != v.bytes(b) {
+		b := []byte(v.bases[0])
+		if n := testing.AllocsPerRun(100, func() { v.bytes(b) }); n > 0 || (v.text(v.bases[0]) == nil) != v.bytes(b) {
 			t.Errorf("%s: %v allocations", v.name, n)
 		}
 	}

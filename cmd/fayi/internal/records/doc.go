@@ -1,5 +1,5 @@
 // Package records reads records out of files that people and other systems
-// export: NDJSON, JSON and CSV.
+// export: NDJSON, JSON, CSV and XML.
 //
 // [Open] gives a [Reader]; each [Reader.Next] is one record with the place it
 // came from. A record that cannot be read is returned with [Record.Err] and
@@ -8,5 +8,6 @@
 //
 // NDJSON: one JSON object a line, empty lines ignored. JSON: one object or an
 // array of them. CSV: a header of field names or Chinese titles, then one record
-// a line; how cells become JSON is told by the type's fields, see csv.go.
+// a line; how cells become JSON is told by the type's fields, see csv.go. XML: a
+// message of package sfxml.
 package records

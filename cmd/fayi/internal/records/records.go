@@ -18,7 +18,7 @@ import (
 
 // Error says what is wrong with a file or one of its records, for people.
 type Error struct {
-	Code      string // BAD_FILE, BAD_HEADER, BAD_RECORD
+	Code      string // BAD_FILE, BAD_HEADER, BAD_RECORD, or one of package sfxml
 	Message   string // in Chinese
 	MessageEN string // in English
 }
@@ -28,8 +28,10 @@ func (e *Error) Error() string { return e.Code + ": " + e.MessageEN }
 // Record is one record as JSON, or the reason why there is none.
 type Record struct {
 	Row  int    // line of the file, from 1; of a JSON array the place in it, from 1
-	Data []byte // one JSON object; nil if Err is set
+	Data []byte // one JSON object; nil if Err is set, and of a record without data
 	Err  *Error
+
+	Op, Key string // where the format says them beside the data (XML), else ""
 }
 
 // Reader reads one file. It is for one goroutine.
@@ -48,9 +50,14 @@ const (
 // MaxRecord is the longest record in bytes: what a sealed line holds is less (protocol §2).
 const MaxRecord = 1 << 20
 
-// Open reads r, whose name tells the format: .csv; .json; else NDJSON. typ tells
-// how CSV cells become JSON. A byte order mark is skipped.
+// Open reads r, whose name tells the format: .csv; .json; .xml; else NDJSON. typ
+// tells how CSV cells and XML elements become JSON; an XML message must be of it.
+// A byte order mark is skipped.
 func Open(r io.Reader, name string, typ *schemas.Type, charset string) (Reader, error) {
+	ext := strings.ToLower(filepath.Ext(name))
+	if ext == ".xml" {
+		return newXML(r, typ, charset)
+	}
 	if charset == GB18030 {
 		r = transform.NewReader(r, simplifiedchinese.GB18030.NewDecoder())
 	}
@@ -58,7 +65,7 @@ func Open(r io.Reader, name string, typ *schemas.Type, charset string) (Reader, 
 	if bom, _ := b.Peek(3); string(bom) == "\xef\xbb\xbf" {
 		b.Discard(3)
 	}
-	switch strings.ToLower(filepath.Ext(name)) {
+	switch ext {
 	case ".csv":
 		return newCSV(b, typ)
 	case ".json":

@@ -1,4 +1,4 @@
-package sequencer
+package intake
 
 import (
 	"errors"
@@ -12,12 +12,12 @@ type text struct{ zh, en, hint string }
 
 // texts explains codes that do not come from a schema.
 var texts = map[string]text{
-	codeUnknownType:     {"本节点没有这种记录类型", "unknown record type", "核对 record_type；可用类型见 fayi schema list"},
-	codeNotYours:        {"该来源无权发布这条记录", "this source may not publish this record", "核对来源的类型、操作、主键前缀配置，以及该主键是否属于别的来源"},
-	codeNoRoute:         {"这类记录在本节点没有配置发布去向", "no audience is configured for this record type", "请管理员在 fayi.yaml 的 publish 中配置"},
-	codeKeyMismatch:     {"记录主键与正文中的主键字段不一致", "the record key differs from the key field in the contents", "让 record_key 与正文主键字段的值完全相同"},
-	codeKeyNFC:          {"主键不是 Unicode 规范形式（NFC）", "the key is not in Unicode normalization form C", "以 NFC 形式写主键；不可见的组合字符可能来自复制粘贴"},
-	codeInternal:        {"检查这条记录时本节点出错", "the node failed while checking this record", "请把本行编号告知运维人员"},
+	UnknownType:         {"本节点没有这种记录类型", "unknown record type", "核对 record_type；可用类型见 fayi schema list"},
+	NotYours:            {"该来源无权发布这条记录", "this source may not publish this record", "核对来源的类型、操作、主键前缀配置，以及该主键是否属于别的来源"},
+	NoRoute:             {"这类记录在本节点没有配置发布去向", "no audience is configured for this record type", "请管理员在 fayi.yaml 的 publish 中配置"},
+	KeyMismatch:         {"记录主键与正文中的主键字段不一致", "the record key differs from the key field in the contents", "让 record_key 与正文主键字段的值完全相同"},
+	KeyNFC:              {"主键不是 Unicode 规范形式（NFC）", "the key is not in Unicode normalization form C", "以 NFC 形式写主键；不可见的组合字符可能来自复制粘贴"},
+	Internal:            {"检查这条记录时本节点出错", "the node failed while checking this record", "请把本行编号告知运维人员"},
 	outbox.CodeOp:       {"操作只能是 put 或 del", "op must be put or del", "核对 op 列"},
 	outbox.CodeTooLarge: {"记录超过256 KiB", "the record exceeds 256 KiB", "大内容请作为附件"},
 	outbox.CodePayload:  {"put 必须有正文，del 不得有正文", "a put needs a payload, a del must have none", "核对 payload 列"},
@@ -31,8 +31,8 @@ var texts = map[string]text{
 	"SPACE":             {"含有多余空白", "insignificant white space", "去掉空白"},
 }
 
-// fault makes a fault of the table; an unknown code explains itself.
-func fault(code, pointer string) schemas.Fault {
+// Fault makes a fault of the table; an unknown code explains itself.
+func Fault(code, pointer string) schemas.Fault {
 	t, ok := texts[code]
 	if !ok {
 		t = text{zh: code, en: code}
@@ -46,5 +46,5 @@ func outboxFault(err error) schemas.Fault {
 	if errors.As(err, &e) {
 		return schemas.Fault{Code: e.Code, Message: e.Message, MessageEN: e.MessageEN, Hint: e.Hint}
 	}
-	return fault(codeInternal, "")
+	return Fault(Internal, "")
 }

@@ -1,0 +1,71 @@
+// Package intake judges a record before it may enter a stream: its key, its
+// bytes, its schema (protocol §2, promise P8). The sequencer judges rows with
+// it, and everything that takes records from people first (the local API, the
+// command line) judges with it too, so that all doors say the same thing in the
+// same words. It is pure and safe for concurrent use.
+package intake
+
+import (
+	"errors"
+
+	"fayi/crypto/seal"
+	"fayi/outbox"
+	"fayi/schemas"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Codes of records that cannot be published, beside those of schemas and outbox
+// and of seal.DataError.
+const (
+	UnknownType = "UNKNOWN_TYPE"
+	NotYours    = "NOT_YOURS"
+	NoRoute     = "NO_ROUTE"
+	KeyMismatch = "KEY_MISMATCH"
+	KeyNFC      = "KEY_NOT_NFC"
+	Internal    = "INTERNAL"
+)
+
+// lineOverhead is more than what a line adds to key and data.
+const lineOverhead = 1024
+
+// Key judges a record key: 1–128 bytes of UTF-8 in NFC, no outer spaces, no
+// control characters (design §5).
+func Key(key []byte) schemas.Faults {
+	if err := outbox.CheckKey(key); err != nil {
+		return schemas.Faults{outboxFault(err)}
+	}
+	if !norm.NFC.IsNormal(key) {
+		return schemas.Faults{Fault(KeyNFC, "")}
+	}
+	return nil
+}
+
+// Contents judges a record's JSON by the byte rules, then by its schema, and
+// returns it without insignificant white space: the bytes that are sealed.
+func Contents(t *schemas.Type, payload []byte) ([]byte, schemas.Faults) {
+	data, err := seal.CompactData(make([]byte, 0, len(payload)), payload)
+	var de *seal.DataError
+	if errors.As(err, &de) {
+		return nil, schemas.Faults{Fault(de.Code, de.Pointer)}
+	}
+	if faults := t.Validate(data); len(faults) > 0 {
+		return nil, faults
+	}
+	if len(data)+outbox.MaxKey+lineOverhead > seal.MaxLine {
+		return nil, schemas.Faults{Fault(outbox.CodeTooLarge, "")}
+	}
+	return data, nil
+}
+
+// SameKey judges whether the key is what the record's own key field says.
+func SameKey(t *schemas.Type, key string, data []byte) schemas.Faults {
+	field := t.KeyField()
+	if field == "" {
+		return nil
+	}
+	if own, err := t.Key(data); err != nil || own != key {
+		return schemas.Faults{Fault(KeyMismatch, "/"+field)}
+	}
+	return nil
+}
