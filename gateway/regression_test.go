@@ -59,7 +59,7 @@ func TestRegressionPushAndPollAtOnce(t *testing.T) {
 			}()
 			t.Cleanup(func() { <-done })
 		}
-		const n = 60
+		const n = 24
 		l.putNumbered(t, yulin, "consultation", 0, n)
 		l.eventually(t, ministry, "all forwarded", func() bool { return l.stream(t, ministry, name).Seq == n })
 		l.once(t, province, name, n)

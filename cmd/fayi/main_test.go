@@ -146,7 +146,7 @@ func TestHelp(t *testing.T) {
 		case "outbox":
 			names = append(names, []string{"outbox"}, []string{"outbox", "install"}, []string{"outbox", "status"}, []string{"outbox", "rejected"}, []string{"outbox", "retry"})
 		case "schema":
-			names = append(names, []string{"schema"}, []string{"schema", "list"}, []string{"schema", "show"}, []string{"schema", "check"}, []string{"schema", "xsd"})
+			names = append(names, []string{"schema"}, []string{"schema", "list"}, []string{"schema", "show"}, []string{"schema", "check"}, []string{"schema", "xsd"}, []string{"schema", "docs"}, []string{"schema", "diff"})
 		case "peer":
 			names = append(names, []string{"peer"}, []string{"peer", "invite"}, []string{"peer", "approve"}, []string{"peer", "list"})
 		default:

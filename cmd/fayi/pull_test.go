@@ -54,6 +54,16 @@ func TestPull(t *testing.T) {
 		}
 	}
 
+	// As XML, which `fayi schema check` reads: all that was pulled is right.
+	if err := json.Unmarshal([]byte(want(t, exitOK, "pull", "-json", "-format", "xml", "-c", yulin, "-o", out, "610000").stdout), &res); err != nil {
+		t.Fatal(err)
+	}
+	doc := filepath.Join(out, "610000__lawyer__downstream.xml")
+	if r := want(t, exitOK, "schema", "check", "-type", "lawyer", doc); !regexp.MustCompile(`^共检查 [1-9]\d* 条记录，0 条不合格\n$`).MatchString(r.stdout) {
+		t.Errorf("%s%s", r.stdout, r.stderr)
+	}
+	want(t, exitUsage, "pull", "-format", "csv", "-c", yulin, "-o", out, "610000")
+
 	// Following, it sees what the demo goes on to publish, until Ctrl-C. Of the
 	// five records a second some are lawyers of the province.
 	file := filepath.Join(out, "610000__lawyer__downstream.ndjson")

@@ -23,7 +23,7 @@ var texts = map[string]text{
 	outbox.CodePayload:  {"put 必须有正文，del 不得有正文", "a put needs a payload, a del must have none", "核对 payload 列"},
 	"JSON":              {"正文不是合法的JSON对象", "the payload is not one JSON object", "核对引号、逗号、括号；正文须是一个对象"},
 	"UTF8":              {"正文不是合法的UTF-8", "the payload is not valid UTF-8", "检查连接字符集（应为utf8mb4）"},
-	"DUPLICATE_MEMBER":  {"同一对象中字段重复", "a member appears twice in one object", "每个字段只写一次"},
+	"DUPLICATE_MEMBER":  {"同一个对象中字段重复", "a member appears twice in one object", "每个字段只写一次"},
 	"NUMBER":            {"数字超出可精确表示的范围", "a number cannot be represented exactly", "编号与金额用字符串；数字不用指数、不超过15位有效数字"},
 	"SURROGATE":         {"字符串含有不成对的代理字符", "a string holds a lone surrogate", "检查生成JSON的程序"},
 	"NUL":               {"字符串含有U+0000", "a string holds U+0000", "去掉空字符"},

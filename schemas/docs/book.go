@@ -55,7 +55,7 @@ type Link struct {
 // Row is one field.
 type Row struct {
 	Depth                  int
-	Path                   string // rewards[].name
+	Parent, Name           string // rewards[]. and name
 	Title                  string
 	Notation, Limits, Need string
 	Links                  []Link
@@ -144,7 +144,7 @@ func (b *Book) rows(p *TypePage, s, defs object, fields []schemas.Field, path st
 	for _, f := range fields {
 		sub, _ := properties[f.Name].(object)
 		sub = resolve(sub, defs)
-		row := Row{Depth: depth, Path: path + f.Name, Title: cmp.Or(f.Title, f.Name), Notation: f.Notation,
+		row := Row{Depth: depth, Parent: path, Name: f.Name, Title: cmp.Or(f.Title, f.Name), Notation: f.Notation,
 			Limits: limits(sub, defs, len(f.Tables) > 0), Need: need(f), Sensitivity: f.Sensitivity, Marks: marks(f.Mark, f.LengthMark, f.RequiredMark)}
 		if word := typeWords[f.JSONType]; f.Notation == "" && !strings.HasPrefix(row.Limits, word) {
 			row.Limits = strings.TrimSuffix(word+"，"+row.Limits, "，")
@@ -162,11 +162,11 @@ func (b *Book) rows(p *TypePage, s, defs object, fields []schemas.Field, path st
 		}
 		p.Fields = append(p.Fields, row)
 		if f.Source != "" || f.Rule != "" || f.Note != "" {
-			p.Sources = append(p.Sources, SourceRow{row.Path, f.Source, f.Rule, f.Note})
+			p.Sources = append(p.Sources, SourceRow{path + f.Name, f.Source, f.Rule, f.Note})
 		}
-		below := row.Path + "."
+		below := path + f.Name + "."
 		if items, ok := sub["items"].(object); ok {
-			sub, below = items, row.Path+"[]."
+			sub, below = items, path+f.Name+"[]."
 		}
 		b.rows(p, sub, defs, f.Fields, below, depth+1, all)
 	}

@@ -124,7 +124,7 @@ func (p *TypePage) markdown() []byte {
 		if f.Sometimes {
 			need += "\\*"
 		}
-		rows = append(rows, []string{code(f.Path), md(f.Title), strings.TrimSpace(code(f.Notation) + " " + md(f.Limits)), need, markdownLinks(f.Links), md(f.Sensitivity), md(f.Marks)})
+		rows = append(rows, []string{code(f.Parent + f.Name), md(f.Title), strings.TrimSpace(code(f.Notation) + " " + md(f.Limits)), need, markdownLinks(f.Links), md(f.Sensitivity), md(f.Marks)})
 	}
 	m.table(rows)
 	if p.Sometimes {

@@ -50,6 +50,8 @@ func read(text, name, charset string, typ *schemas.Type) (out []string, err erro
 	}
 }
 
+const xmlLawyer = `<message xmlns="https://schemas.fayi.invalid/xml/1/lawyer"><head><type>lawyer</type></head><body>`
+
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	typ := lawyer(t)
@@ -68,6 +70,10 @@ func TestFormats(t *testing.T) {
 		"ndjson, a line too long is passed over":      {"{}\n" + long + "y\n{}\n", "x", "", []string{"1 {}", "2 !BAD_RECORD", "3 {}"}, ""},
 		"ndjson, the last line too long":              {long + "y", "x", "", []string{"1 !BAD_RECORD"}, ""},
 		"ndjson, empty":                               {"", "x", "", nil, ""},
+		"xml":                                         {xmlLawyer + "<record><data><name>白</name></data></record>\n<record><data><nom/></data></record><record/></body></message>", "x.xml", "", []string{`1 {"name":"白"}`, "2 !XML_ELEMENT", "2 "}, ""},
+		"xml, broken in the second":                   {xmlLawyer + "<record/>\n<record>", "x.XML", "utf-8", []string{"1 "}, "XML_TRUNCATED"},
+		"xml, of another type":                        {"<message xmlns=\"https://schemas.fayi.invalid/xml/1/notary\"/>", "x.xml", "", nil, "XML_TYPE"},
+		"xml, of another schema":                      {xmlLawyer + "<record><head><schema>lawyer@9#</schema></head><data/></record></body></message>", "x.xml", "", []string{"1 !XML_TYPE"}, ""},
 		"json object":                                 {" {\"a\": [1]}\n", "x.JSON", "", []string{`1 {"a": [1]}`}, ""},
 		"json array":                                  {"[{\"a\":1},\n2]\n", "x.json", "", []string{`1 {"a":1}`, "2 2"}, ""},
 		"json, nothing":                               {" \n", "x.json", "", nil, "BAD_FILE"},
