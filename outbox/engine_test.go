@@ -17,10 +17,9 @@ import (
 
 // engine is a fresh database with the contract tables.
 type engine struct {
-	name string
-	d    outbox.Dialect
-	dsn  string
-	db   *sql.DB
+	d   outbox.Dialect
+	dsn string
+	db  *sql.DB
 	// server is nil for SQLite.
 	server *mariadbtest.Server
 }

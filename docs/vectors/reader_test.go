@@ -153,6 +153,7 @@ func rawOf(der []byte) ([]byte, error) {
 	if err != nil || len(rest) > 0 {
 		return nil, errors.New("not DER")
 	}
+	//lint:ignore SA1019 the second library has no other way to its curve
 	if again, err := asn1.Marshal(w); err != nil || !bytes.Equal(again, der) || len(w.C3) != 32 || len(w.C2) != 16 || !sm2.P256Sm2().IsOnCurve(w.X, w.Y) {
 		return nil, errors.New("not a wrapped content key")
 	}
@@ -229,6 +230,7 @@ func gcm(key []byte) cipher.AEAD {
 func TestKeys(t *testing.T) {
 	for name, k := range readKeys(t) {
 		equal(t, name+"'s id", sm3.Sm3Sum(k.Cert), k.ID)
+		//lint:ignore SA1019 the second library has no other way to its curve
 		x, y := sm2.P256Sm2().ScalarBaseMult(k.D)
 		equal(t, name+"'s public key", slices.Concat([]byte{4}, x.FillBytes(make([]byte, 32)), y.FillBytes(make([]byte, 32))), k.Pub)
 		if !bytes.Contains(k.Cert, k.Pub) {
