@@ -346,12 +346,17 @@ func (n *Node) keepLease(ctx context.Context, l *store.Lease) {
 	}
 }
 
-// actOnSystem follows the federation's own streams.
+// actOnSystem follows the federation's own streams, and judges what is held as
+// soon as it can be.
 func (n *Node) actOnSystem(ctx context.Context) {
 	for ctx.Err() == nil {
 		version := n.engine.Hub.Version()
 		if err := n.engine.ActOnSystem(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.WarnContext(ctx, "system records wait", "err", err)
+		}
+		// What a receive left unjudged because packs changed meanwhile.
+		if _, err := n.engine.JudgeHeld(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.WarnContext(ctx, "held segments wait", "err", err)
 		}
 		wctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		n.engine.Hub.WaitSystem(wctx, version)

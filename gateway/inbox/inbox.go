@@ -127,33 +127,47 @@ func reach(applied map[string]map[string]store.Head, st *store.Stream, head stor
 }
 
 // Round delivers what can be delivered now and adds to applied where each
-// stream stands. Full says that the inbox has no room.
+// stream stands. A stream that cannot be delivered stops no other; their errors
+// are joined. Full says that the inbox has no room.
 func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]store.Head) (full bool, err error) {
 	streams, err := d.Engine.Store.Streams(ctx)
 	if err != nil {
 		return false, err
 	}
+	room := -1 // counted once, and only if there is something to deliver
+	var errs []error
 	for i := range streams {
 		st := &streams[i]
 		if !d.wants(st) {
 			continue
 		}
-		waiting, err := d.Engine.Store.InboxWaiting(ctx, d.Limit)
+		at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
 		if err != nil {
 			return false, err
 		}
-		if waiting >= d.Limit {
-			return true, nil
+		if at.Compare(st.Checked) >= 0 {
+			continue
 		}
-		head, err := d.stream(ctx, st, d.Limit-waiting)
+		if room < 0 {
+			waiting, err := d.Engine.Store.InboxWaiting(ctx, d.Limit)
+			if err != nil {
+				return false, err
+			}
+			room = d.Limit - waiting
+		}
+		if room <= 0 {
+			return true, errors.Join(errs...)
+		}
+		head, used, err := d.stream(ctx, st, at, room)
 		if err != nil {
-			return false, fmt.Errorf("deliver %s: %w", st.Name, err)
+			errs = append(errs, fmt.Errorf("deliver %s: %w", st.Name, err))
 		}
 		if head.Seq > 0 {
 			reach(applied, st, head)
 		}
+		room -= used
 	}
-	return false, nil
+	return false, errors.Join(errs...)
 }
 
 // wants reports whether a stream's lines belong in the inbox.
@@ -163,40 +177,37 @@ func (d *Deliverer) wants(st *store.Stream) bool {
 		(slices.Contains(d.Types, "*") || slices.Contains(d.Types, st.Type)) && d.Engine.Directory.InAudience(s, d.Engine.Directory.Me())
 }
 
-// stream delivers one stream as far as it was judged, or until room is used up,
-// and returns the head it reached, zero if it did not move.
-func (d *Deliverer) stream(ctx context.Context, st *store.Stream, room int) (reached store.Head, err error) {
-	at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
-	if err != nil {
-		return reached, err
-	}
-	for at.Compare(st.Checked) < 0 && room > 0 {
+// stream delivers one stream from its cursor as far as it was judged, or until
+// room is used up. It returns the head it reached, zero if it did not move, and
+// how many rows it delivered.
+func (d *Deliverer) stream(ctx context.Context, st *store.Stream, at store.Pos, room int) (reached store.Head, used int, err error) {
+	for at.Compare(st.Checked) < 0 && used < room {
 		segs, err := d.Engine.Store.SegmentsAfter(ctx, st.ID, at, 4, 1<<20)
 		if err != nil || len(segs) == 0 {
-			return reached, err
+			return reached, used, err
 		}
 		for i := range segs {
 			to := segs[i].End()
-			if to.Pos.Compare(st.Checked) > 0 || room <= 0 {
-				return reached, nil
+			if to.Pos.Compare(st.Checked) > 0 || used >= room {
+				return reached, used, nil
 			}
 			rows, err := d.rows(ctx, st, &segs[i])
 			if err != nil {
-				return reached, err
+				return reached, used, err
 			}
 			err = d.Engine.Store.Deliver(ctx, st.Name, at, to.Pos, rows)
 			if errors.Is(err, store.ErrCursorMoved) || errors.Is(err, store.ErrOutcomeUnknown) {
-				return reached, nil // another process delivers too, or the commit is in doubt: the cursor tells
+				return reached, used, nil // another process delivers too, or the commit is in doubt: the cursor tells
 			}
 			if err != nil {
-				return reached, err
+				return reached, used, err
 			}
 			d.Engine.Trace.Write(trace.Event{Event: trace.Deliver, Stream: st.Name, Gen: to.Gen, First: segs[i].First, Count: segs[i].Count})
 			at, reached = to.Pos, to
-			room -= len(rows)
+			used += len(rows)
 		}
 	}
-	return reached, nil
+	return reached, used, nil
 }
 
 // rows turns a segment's lines into inbox rows, refused ones left out.

@@ -164,6 +164,7 @@ func (e *Engine) JudgeHeld(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var moved []string
+	var errs []error
 	for i := range streams {
 		st := &streams[i]
 		s, err := sign.ParseStream(st.Name)
@@ -172,14 +173,14 @@ func (e *Engine) JudgeHeld(ctx context.Context) ([]string, error) {
 		}
 		n, err := e.judgeStream(ctx, st, s)
 		if err != nil {
-			return moved, err
+			errs = append(errs, err) // a damaged body holds up its own stream alone
 		}
 		if n > 0 {
 			moved = append(moved, st.Name)
 			e.Hub.Stream(st.Name)
 		}
 	}
-	return moved, nil
+	return moved, errors.Join(errs...)
 }
 
 // judgeStream judges segments after st.Checked until one's pack is missing.
@@ -196,6 +197,9 @@ func (e *Engine) judgeStream(ctx context.Context, st *store.Stream, s sign.Strea
 			}
 			pack, ok := e.Schemas().ByRef(h.Schema)
 			if !ok {
+				if st.State == stateHeld && st.Detail == h.Schema {
+					return n, nil
+				}
 				return n, e.Store.SetState(ctx, st.ID, stateHeld, h.Schema)
 			}
 			var refused []store.Refusal
@@ -209,6 +213,9 @@ func (e *Engine) judgeStream(ctx context.Context, st *store.Stream, s sign.Strea
 			err = e.Store.SetChecked(ctx, st.ID, st.Checked, to, refused, func(ctx context.Context, tx *sql.Tx) error {
 				return e.publishRejections(ctx, tx, records)
 			})
+			if errors.Is(err, store.ErrCheckedMoved) {
+				return n, nil // another process judges too
+			}
 			if err != nil {
 				return n, err
 			}
