@@ -121,3 +121,20 @@ func TestXSD(t *testing.T) {
 		})
 	}
 }
+
+// What a message looks like: one record a line, attributes only where the text alone would not give the bytes back.
+func TestWritten(t *testing.T) {
+	t.Parallel()
+	doc := message(t, typ(t, "lawyer"), sfxml.Head{}, sfxml.Record{Op: "put", Key: "1", Data: []byte(`{"name":"白 <&>","email":"","phone":"\u0031","isAidLawyer":true,"speciality":["0106"],"rewards":[]}`)})
+	want := `<?xml version="1.0" encoding="UTF-8"?>
+<message xmlns="https://schemas.fayi.invalid/xml/1/lawyer">
+<head><type>lawyer</type></head>
+<body>
+<record><head><op>put</op><key>1</key></head><data><name>白 &lt;&amp;&gt;</name><email></email><phone json="\u0031">1</phone><isAidLawyer>true</isAidLawyer><speciality><item>0106</item></speciality><rewards></rewards></data></record>
+</body>
+</message>
+`
+	if d := cmp.Diff(want, string(doc)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
