@@ -236,11 +236,13 @@ func (n *Node) SetPeer(p Peer) {
 // returns.
 func (n *Node) Run(ctx context.Context) error {
 	n.trace.Write(trace.Event{Event: trace.Start})
-	if _, err := n.engine.JudgeHeld(ctx); err != nil {
-		return err
+	// A stream that cannot be judged or acted on waits, visibly; it keeps the node
+	// from nothing else. Both are tried again while it runs.
+	if _, err := n.engine.JudgeHeld(ctx); err != nil && ctx.Err() == nil {
+		n.cfg.Log.WarnContext(ctx, "held segments wait", "err", err)
 	}
-	if err := n.engine.ActOnSystem(ctx); err != nil {
-		n.cfg.Log.WarnContext(ctx, "system records", "err", err)
+	if err := n.engine.ActOnSystem(ctx); err != nil && ctx.Err() == nil {
+		n.cfg.Log.WarnContext(ctx, "system records wait", "err", err)
 	}
 	var wg sync.WaitGroup
 	run := func(f func()) {
