@@ -424,14 +424,16 @@ func TestTwoSequencersRace(t *testing.T) {
 						break
 					}
 					if n == 0 {
-						waiting, _, err := s.Waiting(t.Context())
+						// All written first, then nothing waiting: in this order, or
+						// rows written in between would be left behind.
 						select {
 						case <-stop:
-							if waiting == 0 || err != nil {
-								done <- result{r.n, err}
-								return
-							}
 						default:
+							continue
+						}
+						if waiting, _, err := s.Waiting(t.Context()); waiting == 0 || err != nil {
+							done <- result{r.n, err}
+							return
 						}
 					}
 				}
@@ -452,7 +454,8 @@ func TestTwoSequencersRace(t *testing.T) {
 		}
 		lines := b.stream(name("consultation", sign.Upstream))
 		if taken != rows || len(lines) != rows {
-			t.Errorf("took %d rows, sealed %d lines of %d", taken, len(lines), rows)
+			left, _, err := b.main().Waiting(t.Context())
+			t.Errorf("took %d rows, sealed %d lines of %d; %d still wait (%v)", taken, len(lines), rows, left, err)
 		}
 		checkWas(t, lines)
 		last := map[string]int{}
