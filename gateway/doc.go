@@ -5,11 +5,12 @@
 //	                                        │
 //	peers ─► replicate.Receive ─► store ────┴─► inbox, GET /v1/changes ─► business
 //
-// Subpackages, in the order data meets them: sequencer (rows to segments), store
-// (streams on MariaDB or SQLite), replicate (segments between nodes), call (the
-// signed wire form), directory (who is who, and who may read), inbox (records to
-// the business), join (becoming a node), problem (errors people see), trace
-// (events a checker judges).
+// Subpackages, in the order data meets them: intake (what a record must be),
+// sequencer (rows to segments), store (streams on MariaDB or SQLite), replicate
+// (segments between nodes), call (the signed wire form), directory (who is who,
+// and who may read), inbox (records to the business), pull (records to files),
+// join (becoming a node), problem (errors people see), trace (events a checker
+// judges). Package federation runs several nodes in one process.
 //
 // Start with node.go.
 package gateway

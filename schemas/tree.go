@@ -139,25 +139,6 @@ func (t *tree) texts() (list []string, ok bool) {
 	return list, true
 }
 
-// plain turns the tree into the values encoding/json would give, numbers as json.Number.
-func (t *tree) plain() any {
-	switch {
-	case t.object != nil:
-		m := make(map[string]any, len(*t.object))
-		for _, e := range *t.object {
-			m[e.name] = e.value.plain()
-		}
-		return m
-	case t.array != nil:
-		a := make([]any, len(*t.array))
-		for i, e := range *t.array {
-			a[i] = e.plain()
-		}
-		return a
-	}
-	return t.scalar
-}
-
 // oddName finds a member name with anything but lower-case letters and underscores.
 func (t *tree) oddName() (name string, found bool) {
 	for _, m := range t.members() {

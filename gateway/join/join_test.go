@@ -376,10 +376,6 @@ func TestNewInviteReplacesOpenOne(t *testing.T) {
 	r := newMachine(t, "610000").request(old)
 	_, err := parent.approver().Check(r)
 	wantErr(t, err, join.ErrNotInvited)
-	list, err := parent.ledger.Invitations()
-	if err != nil || len(list) != 1 || list[0].Used {
-		t.Errorf("%+v, %v", list, err)
-	}
 	raw, err := os.ReadFile(filepath.Join(parent.dir, "invites.json"))
 	if code := sign.Hash(sign.Sum(old.Code[:])); err != nil || bytes.Contains(raw, []byte(code.String())) {
 		t.Errorf("replaced code still in the ledger: %v", err)

@@ -77,15 +77,6 @@ func (l *Ledger) Add(iv *Invite, now time.Time) error {
 	return l.save(f)
 }
 
-// Invitations returns all, oldest first.
-func (l *Ledger) Invitations() ([]Invitation, error) {
-	f, err := l.load()
-	if err != nil {
-		return nil, err
-	}
-	return f.Invites, nil
-}
-
 // find returns the invitation a request answers: [ErrNotInvited] or [ErrUsed].
 func (l *Ledger) find(r *Request) (*Invitation, error) {
 	f, err := l.load()
