@@ -10,7 +10,8 @@
 // (segments between nodes), call (the signed wire form), directory (who is who,
 // and who may read), inbox (records to the business), pull (records to files),
 // join (becoming a node), problem (errors people see), trace (events a checker
-// judges). Package federation runs several nodes in one process.
+// judges), strictyaml (files people write). Package federation runs several
+// nodes in one process.
 //
 // Start with node.go.
 package gateway

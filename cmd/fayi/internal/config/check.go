@@ -15,6 +15,7 @@ import (
 	"fayi/crypto/sign"
 	"fayi/gateway/join"
 	"fayi/gateway/replicate"
+	"fayi/gateway/strictyaml"
 	"fayi/outbox"
 
 	"github.com/go-sql-driver/mysql"
@@ -22,24 +23,9 @@ import (
 
 // checker judges a decoded file. What the decoder already complained about is
 // not judged again.
-type checker struct{ d *decoder }
+type checker struct{ d *strictyaml.Document }
 
-func (c checker) fault(path, zh, en string) {
-	if !c.d.bad[path] {
-		c.d.fault(path, c.line(path), zh, en)
-	}
-}
-
-// line is where a key stands, for an absent one the line of what it belongs to.
-func (c checker) line(path string) int {
-	for path != "" {
-		if n, ok := c.d.lines[path]; ok {
-			return n
-		}
-		path = path[:max(0, strings.LastIndexAny(path, ".["))]
-	}
-	return 0
-}
+func (c checker) fault(path, zh, en string) { c.d.Fault(path, zh, en) }
 
 // need reports an absent or empty value.
 func (c checker) need(path, v, zh, en string) bool {
@@ -235,7 +221,7 @@ func (c checker) publish(f *File) {
 		if t != Any && !sign.ValidType(t) {
 			c.fault(at, `应为记录类型名（见 fayi schema list）或 "*"`, `must be a record type (see fayi schema list) or "*"`)
 		}
-		if len(list) == 0 && !c.d.bad[at] {
+		if len(list) == 0 && !c.d.Bad(at) {
 			c.fault(at, "至少要有一个受众，如 [upstream]", "needs at least one audience such as [upstream]")
 		}
 		for i, a := range list {

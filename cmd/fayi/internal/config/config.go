@@ -6,9 +6,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
+
+	"fayi/gateway/strictyaml"
 )
 
 // File is fayi.yaml. Only [Load] makes a complete one; it is not changed afterwards.
@@ -102,46 +102,8 @@ type Notes struct {
 // Any stands for every record type.
 const Any = "*"
 
-// Fault is one defect of the file.
-type Fault struct {
-	Path      string // such as peers[0].url; "" for the file as a whole
-	Line      int    // from 1; 0 where the key is absent
-	Message   string // what is wrong and what to write, in Chinese
-	MessageEN string // the same in English
-}
-
 // Error lists every fault of one file, in the order of its lines.
-type Error struct {
-	File   string
-	Faults []Fault
-}
-
-// Error gives the Chinese sentences, one a line.
-func (e *Error) Error() string { return e.Text(false) }
-
-// Text gives all faults, one a line, in Chinese or in English.
-func (e *Error) Text(english bool) string {
-	lines := make([]string, len(e.Faults))
-	for i, f := range e.Faults {
-		lines[i] = f.text(english)
-	}
-	return strings.Join(lines, "\n")
-}
-
-func (f Fault) text(english bool) string {
-	line, colon, message := fmt.Sprintf("第 %d 行 ", f.Line), "：", f.Message
-	if english {
-		line, colon, message = fmt.Sprintf("line %d ", f.Line), ": ", f.MessageEN
-	}
-	if f.Line == 0 {
-		line = ""
-	}
-	where := strings.TrimSuffix(line+f.Path, " ")
-	if where == "" {
-		return message
-	}
-	return where + colon + message
-}
+type Error = strictyaml.Error
 
 const maxSize = 1 << 20 // bytes of fayi.yaml
 
@@ -165,21 +127,13 @@ func Load(path string) (*File, error) {
 		return nil, errors.New("config: " + path + " is larger than 1 MiB")
 	}
 	f := &File{path: abs}
-	var d decoder
-	d.document(data, f)
-	if !d.broken {
+	d := strictyaml.Decode(data, f)
+	if !d.Broken() {
 		f.defaults()
-		c := checker{&d}
-		c.file(f)
+		checker{d}.file(f)
 	}
-	if len(d.faults) > 0 {
-		slices.SortStableFunc(d.faults, func(a, b Fault) int {
-			if a.Line == 0 || b.Line == 0 { // what is absent comes last
-				return b.Line - a.Line
-			}
-			return a.Line - b.Line
-		})
-		return nil, &Error{File: path, Faults: d.faults}
+	if err := d.Err(path); err != nil {
+		return nil, err
 	}
 	return f, nil
 }

@@ -180,8 +180,8 @@ test: yes
 func TestNotYAML(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"":                               "文件是空的，请用 fayi init 生成配置",
-		"# nothing\n":                    "文件是空的，请用 fayi init 生成配置",
+		"":                               "文件是空的",
+		"# nothing\n":                    "文件是空的",
 		"node: a: b\n":                   "第 1 行：此处不应再出现“键: 值”，请检查上一行的引号和缩进",
 		"keys:\n\tdir: keys\n":           "第 2 行：此处有不能作为开头的字符，多为用制表符缩进，请改用空格",
 		"inbox: [*]\n":                   "第 1 行：不支持别名（*），请直接写出内容；星号作为值时要加引号，如 \"*\"",

@@ -11,8 +11,6 @@
 //   - Secrets are never values: they are "file:" references, relative to the
 //     folder of fayi.yaml, read when they are needed.
 //
-// [Load] is decode (decode.go: YAML nodes into [File]), then defaults, then
-// check (check.go). Paths come out of methods, absolute (open.go). [Sample]
-// writes the commented file that fayi init leaves behind. This is the only
-// package that imports yaml.
+// [Load] is strictyaml.Decode, then defaults, then check (check.go). Paths come out of methods, absolute (open.go). [Sample]
+// writes the commented file that fayi init leaves behind.
 package config

@@ -13,6 +13,7 @@ import (
 
 	"fayi/crypto/keys"
 	"fayi/gateway/store"
+	"fayi/gateway/strictyaml"
 	"fayi/outbox"
 	"fayi/schemas"
 )
@@ -118,7 +119,7 @@ func (f *File) Identity() (*keys.Identity, error) {
 		return nil, err
 	}
 	if id.NodeID != f.Node {
-		return nil, &Error{File: f.path, Faults: []Fault{{
+		return nil, &Error{File: f.path, Faults: []strictyaml.Fault{{
 			Path:    "node",
 			Message: fmt.Sprintf("写的是 %s，而 keys 目录的证书属于 %s", f.Node, id.NodeID), MessageEN: fmt.Sprintf("is %s, but the certificates in keys are of %s", f.Node, id.NodeID),
 		}}}

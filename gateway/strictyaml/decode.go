@@ -1,4 +1,4 @@
-package config
+package strictyaml
 
 import (
 	"bytes"
@@ -15,16 +15,63 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// decoder turns YAML nodes into a File and remembers where each key stood, so
-// that later checks can name its line.
-type decoder struct {
+// Document is a file that was read, with where each key stood, so that later
+// checks can name its line. It is for one goroutine.
+type Document struct {
 	faults []Fault
 	lines  map[string]int // key path → line
 	bad    map[string]bool
-	broken bool // not YAML: nothing else can be said
+	broken bool
 }
 
-func (d *decoder) fault(path string, line int, zh, en string) {
+// Decode reads data into the struct v points to, whose fields are named by yaml
+// tags: text, whole numbers, true or false, time.Duration, [Tree], and structs,
+// pointers, lists and maps of these. What is wrong is left as it was and noted.
+func Decode(data []byte, v any) *Document {
+	d := &Document{}
+	d.document(data, v)
+	return d
+}
+
+// Broken reports that data was not YAML: nothing else can be said about it.
+func (d *Document) Broken() bool { return d.broken }
+
+// Fault notes a defect at a key path, unless one is known there already.
+func (d *Document) Fault(path, zh, en string) {
+	if !d.bad[path] {
+		d.fault(path, d.Line(path), zh, en)
+	}
+}
+
+// Bad reports whether a defect is known at exactly this path.
+func (d *Document) Bad(path string) bool { return d.bad[path] }
+
+// Line is where a key stands, for an absent one the line of what it belongs to.
+func (d *Document) Line(path string) int {
+	for path != "" {
+		if n, ok := d.lines[path]; ok {
+			return n
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return 0
+}
+
+// Err is nil or an [*Error] with every fault, in the order of lines.
+func (d *Document) Err(file string) error {
+	if len(d.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.faults, func(a, b Fault) int {
+		if a.Line == 0 || b.Line == 0 { // what is absent comes last
+			return b.Line - a.Line
+		}
+		return a.Line - b.Line
+	})
+	return &Error{File: file, Faults: d.faults}
+}
+
+func (d *Document) fault(path string, line int, zh, en string) {
 	if d.bad == nil {
 		d.bad = map[string]bool{}
 	}
@@ -32,14 +79,14 @@ func (d *decoder) fault(path string, line int, zh, en string) {
 	d.faults = append(d.faults, Fault{Path: path, Line: line, Message: zh, MessageEN: en})
 }
 
-func (d *decoder) document(data []byte, f *File) {
+func (d *Document) document(data []byte, v any) {
 	d.lines = map[string]int{}
 	dec := yaml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))))
 	var doc, second yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		d.broken = true
-		d.fault("", 0, "文件是空的，请用 fayi init 生成配置", "the file is empty; make one with fayi init")
+		d.fault("", 0, "文件是空的", "the file is empty")
 		return
 	case err != nil:
 		d.broken = true
@@ -49,7 +96,7 @@ func (d *decoder) document(data []byte, f *File) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		d.fault("", 0, "只能有一份文档，请删去第二个 --- 及其后的内容", "only one document is allowed; delete the second --- and what follows")
 	}
-	d.value(doc.Content[0], reflect.ValueOf(f).Elem(), "")
+	d.value(doc.Content[0], reflect.ValueOf(v).Elem(), "")
 }
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
@@ -72,7 +119,7 @@ var syntaxWords = []struct {
 }
 
 // syntax words yaml's own errors. Its sentences are English; the line is what helps.
-func (d *decoder) syntax(err error) {
+func (d *Document) syntax(err error) {
 	line, what := 0, strings.TrimPrefix(err.Error(), "yaml: ")
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		line, _ = strconv.Atoi(m[1])
@@ -92,7 +139,7 @@ func (d *decoder) syntax(err error) {
 }
 
 // value decodes n into v. A value that is wrong is left as it was.
-func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
+func (d *Document) value(n *yaml.Node, v reflect.Value, path string) {
 	d.lines[path] = n.Line
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
@@ -102,6 +149,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 		d.value(n, v.Elem(), path)
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		d.fault(path, n.Line, "没有写值；不需要时请删去这一行", "has no value; delete the line if it is not needed")
+	case v.Type() == reflect.TypeFor[Tree]():
+		v.Set(reflect.ValueOf(d.tree(n, path)))
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		d.duration(n, v, path)
 	case v.Kind() == reflect.Struct:
@@ -121,6 +170,13 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 			return
 		}
 		v.SetBool(strings.EqualFold(n.Value, "true"))
+	case v.CanInt():
+		i, err := strconv.ParseInt(n.Value, 10, 64)
+		if n.Kind != yaml.ScalarNode || err != nil || v.OverflowInt(i) {
+			d.fault(path, n.Line, "应为整数", "must be a whole number")
+			return
+		}
+		v.SetInt(i)
 	default: // text, as it was written
 		if n.Kind != yaml.ScalarNode {
 			d.fault(path, n.Line, "应为一个文本值", "must be one text value")
@@ -130,7 +186,57 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string) {
 	}
 }
 
-func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
+// Tree is a part of a document kept as it was written: what has no fixed form.
+type Tree struct {
+	Line    int
+	Text    string // of a scalar
+	Quoted  bool   // the scalar is text by its quotes; otherwise it may be a number, true, false or null
+	Members []Member
+	Items   []Tree
+	Kind    Kind
+}
+
+// Member is a key of a mapping, in the order written.
+type Member struct {
+	Name  string
+	Value Tree
+}
+
+// Kind says what a Tree is.
+type Kind int
+
+// Kinds of trees; the zero Tree is Absent.
+const (
+	Absent Kind = iota
+	Scalar
+	Mapping
+	List
+)
+
+func (d *Document) tree(n *yaml.Node, path string) Tree {
+	t := Tree{Line: n.Line}
+	d.lines[path] = n.Line
+	switch n.Kind {
+	case yaml.AliasNode:
+		d.fault(path, n.Line, starHint, `anchors and aliases are not allowed; quote a star: "*"`)
+	case yaml.ScalarNode:
+		t.Kind, t.Text = Scalar, n.Value
+		t.Quoted = n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	case yaml.SequenceNode:
+		t.Kind = List
+		for i, item := range n.Content {
+			t.Items = append(t.Items, d.tree(item, fmt.Sprintf("%s[%d]", path, i)))
+		}
+	case yaml.MappingNode:
+		t.Kind = Mapping
+		d.members(n, path, func(key, val *yaml.Node, at string) {
+			t.Members = append(t.Members, Member{key.Value, d.tree(val, at)})
+		})
+	}
+	return t
+}
+
+func (d *Document) list(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.SequenceNode {
 		d.fault(path, n.Line, "应为列表，如 [a, b]，或每行一项以“- ”开头", "must be a list such as [a, b], or one item a line after \"- \"")
 		return
@@ -142,7 +248,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, path string) {
 	v.Set(out)
 }
 
-func (d *decoder) duration(n *yaml.Node, v reflect.Value, path string) {
+func (d *Document) duration(n *yaml.Node, v reflect.Value, path string) {
 	t, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil || t <= 0 {
 		d.fault(path, n.Line, "应为时长，写作数字加单位，如 500ms、60s、5m、2h", "must be a duration such as 500ms, 60s, 5m or 2h")
@@ -151,7 +257,7 @@ func (d *decoder) duration(n *yaml.Node, v reflect.Value, path string) {
 	v.SetInt(int64(t))
 }
 
-func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
+func (d *Document) structure(n *yaml.Node, v reflect.Value, path string) {
 	fields := map[string]reflect.Value{}
 	var names []string
 	for i := range v.NumField() {
@@ -175,7 +281,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 }
 
 // members goes over a mapping and refuses keys given twice.
-func (d *decoder) members(n *yaml.Node, path string, each func(key, val *yaml.Node, at string)) {
+func (d *Document) members(n *yaml.Node, path string, each func(key, val *yaml.Node, at string)) {
 	if n.Kind != yaml.MappingNode {
 		d.fault(path, n.Line, "应为若干“键: 值”，缩进在下一级", "must be keys with values, indented below")
 		return
