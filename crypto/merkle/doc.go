@@ -15,9 +15,9 @@
 // The root of a line-erased segment is computed from the same leaves: a leaf
 // stands for its line whether or not the line is still kept.
 //
-// How data passes through it: [LeafHash] each line, [Root] over the leaves to
-// seal or to check a segment; [NewTree] and [Tree.Proof] where proofs are
-// wanted; [VerifyProof] at whoever received one. Nothing here knows of
+// How data passes through it: [LeafHash] or [LeafHashes] of the lines, [Root]
+// over the leaves to seal or to check a segment; [NewTree] and [Tree.Proof] where
+// proofs are wanted; [VerifyProof] at whoever received one. Nothing here knows of
 // segments, streams or signatures.
 //
 // Known answers for other implementations are in testdata/vectors.json.

@@ -6,6 +6,8 @@ import (
 	"hash"
 	"sync"
 
+	"fayi/crypto/sm3x8"
+
 	"github.com/emmansun/gmsm/sm3"
 )
 
@@ -58,6 +60,14 @@ func LeafHash(line []byte) Hash {
 	return s.leaf(line)
 }
 
+// LeafHashes is [LeafHash] of each line, several at once where the processor can
+// (package sm3x8). Safe for concurrent use.
+func LeafHashes(lines [][]byte) []Hash {
+	leaves := make([]Hash, len(lines))
+	sm3x8.Sum(leaves, leafPrefix, lines)
+	return leaves
+}
+
 // Root is the root over leaves in their order; leaves is not changed. The tree
 // of one leaf is that leaf. A segment has at least one line (protocol §2), so
 // an empty list is a mistake of the caller: Root panics. Safe for concurrent
@@ -69,26 +79,23 @@ func Root(leaves []Hash) Hash {
 	if len(leaves) == 1 {
 		return leaves[0]
 	}
-	s := hashers.Get().(*hasher)
-	defer hashers.Put(s)
-	level := s.up(make([]Hash, 0, (len(leaves)+1)/2), leaves)
+	level := up(make([]Hash, (len(leaves)+1)/2), leaves)
 	for len(level) > 1 {
-		level = s.up(level[:0], level)
+		level = up(level, level)
 	}
 	return level[0]
 }
 
-// up appends the level above from to dst. dst may share from's memory from the
-// same start: what is written never overtakes what is read.
-func (s *hasher) up(dst, from []Hash) []Hash {
-	i := 0
-	for ; i+1 < len(from); i += 2 {
-		dst = append(dst, s.node(&from[i], &from[i+1]))
+// up writes the level above from to dst, which has room for it, and returns it.
+// dst may be the beginning of from.
+func up(dst, from []Hash) []Hash {
+	sm3x8.SumPairs(dst, nodePrefix, from)
+	n := len(from) / 2
+	if len(from)%2 == 1 {
+		dst[n] = from[len(from)-1]
+		n++
 	}
-	if i < len(from) {
-		dst = append(dst, from[i])
-	}
-	return dst
+	return dst[:n]
 }
 
 // Tree is a tree with all its levels in memory (about 64 bytes a leaf), from
@@ -103,11 +110,9 @@ func NewTree(leaves []Hash) *Tree {
 	if len(leaves) == 0 {
 		panic("merkle: tree of no leaves")
 	}
-	s := hashers.Get().(*hasher)
-	defer hashers.Put(s)
 	t := &Tree{levels: [][]Hash{append([]Hash(nil), leaves...)}}
 	for level := t.levels[0]; len(level) > 1; {
-		level = s.up(make([]Hash, 0, (len(level)+1)/2), level)
+		level = up(make([]Hash, (len(level)+1)/2), level)
 		t.levels = append(t.levels, level)
 	}
 	return t

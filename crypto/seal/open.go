@@ -73,12 +73,10 @@ func Open(h *Header, header, body, key []byte) ([][]byte, error) {
 
 // Root is the Merkle root over lines; a leaf-only line stands for its leaf.
 func Root(lines [][]byte) sign.Hash {
-	leaves := make([]merkle.Hash, len(lines))
+	leaves := merkle.LeafHashes(lines)
 	for i, l := range lines {
 		if _, leaf, ok := ParseErased(l); ok {
 			leaves[i] = merkle.Hash(leaf)
-		} else {
-			leaves[i] = merkle.LeafHash(l)
 		}
 	}
 	return sign.Hash(merkle.Root(leaves))

@@ -50,13 +50,9 @@ func Seal(d Draft, lines [][]byte, signer keys.Signer) (*Segment, error) {
 	if len(lines) == 0 || len(lines) > MaxLines {
 		return nil, fmt.Errorf("seal: %d lines", len(lines))
 	}
-	leaves := make([]merkle.Hash, len(lines))
-	for i, l := range lines {
-		leaves[i] = merkle.LeafHash(l)
-	}
 	seg := &Segment{Header: Header{
 		V: 1, Suite: Suite, Stream: d.Stream, Gen: d.Gen, First: d.First, Count: uint64(len(lines)),
-		Prev: d.Prev, Root: sign.Hash(merkle.Root(leaves)), Schema: d.Schema, Time: d.Time, Key: sign.Hash(signer.ID()),
+		Prev: d.Prev, Root: sign.Hash(merkle.Root(merkle.LeafHashes(lines))), Schema: d.Schema, Time: d.Time, Key: sign.Hash(signer.ID()),
 	}}
 	if err := seg.Header.check(); err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
