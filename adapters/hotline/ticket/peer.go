@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"fayi/adapters/hotline/clock"
 	"fayi/schemas"
 )
 
@@ -92,6 +93,8 @@ type About struct {
 	Party   string // party code, e.g. HOTLINE_12345_610800
 	Kind    string // list partyKind
 	Can     Capabilities
+	Policy  Policy
+	Clocks  clock.Rules // the profile's own limits; the defaults of package clock stand behind them
 }
 
 // Capabilities say what an interface can do. The desk turns what it cannot into the degrade rule's action.
