@@ -70,6 +70,12 @@ func build(t *testing.T) string {
 // joined it and dials it, on one MariaDB server, as an operator would.
 func pair(t *testing.T, srv *mariadbtest.Server) (province, city *process) {
 	t.Helper()
+	return pairOn(t, srv.Database(t), srv.Database(t))
+}
+
+// pairOn is pair on two databases of one's own choice.
+func pairOn(t *testing.T, dsn ...string) (province, city *process) {
+	t.Helper()
 	bin, dir := build(t), t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	fayi := func(args ...string) []byte {
@@ -84,7 +90,6 @@ func pair(t *testing.T, srv *mariadbtest.Server) (province, city *process) {
 		return out
 	}
 	port := ports(t, 4)
-	dsn := []string{srv.Database(t), srv.Database(t)}
 	fayi("init", "-node", provinceID, "-name", "陕西省司法厅", "-role", "province", "-mysql", dsn[0], "-listen", port[0], "-local", port[1], at(provinceID))
 	fayi("peer", "invite", "-c", filepath.Join(at(provinceID), "fayi.yaml"), "-node", cityID, "-name", "榆林市司法局", "-o", at("invite.json"))
 	var asked struct {
@@ -130,10 +135,12 @@ func open(t *testing.T, bin, id, dir, more string) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.store.Close() })
-	if p.db, err = sql.Open("mysql", p.dsn); err != nil {
-		t.Fatal(err)
+	if p.db = p.store.DB(); !strings.Contains(p.dsn, "@failover(") { // which the driver itself does not know
+		if p.db, err = sql.Open("mysql", p.dsn); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { p.db.Close() })
 	}
-	t.Cleanup(func() { p.db.Close() })
 	if p.log, err = os.Create(filepath.Join(dir, "serve.log")); err != nil {
 		t.Fatal(err)
 	}

@@ -164,7 +164,7 @@ func (s *Store) openMySQL(dsn string) error {
 	if cfg.DBName == "" {
 		return fmt.Errorf("%w: the data source name has no database", ErrInvalid)
 	}
-	c, err := mysql.NewConnector(cfg)
+	c, err := connector(cfg)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *Store) ownerDB() (*sql.DB, error) {
 		return nil, err
 	}
 	cfg.ReadTimeout, cfg.WriteTimeout = 0, 0
-	c, err := mysql.NewConnector(cfg)
+	c, err := connector(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +239,7 @@ func CreateDatabase(ctx context.Context, dsn, name string) (string, error) {
 		return "", err
 	}
 	cfg.DBName = ""
-	c, err := mysql.NewConnector(cfg)
+	c, err := connector(cfg)
 	if err != nil {
 		return "", err
 	}
@@ -323,6 +323,9 @@ const (
 	reconnect              // this connection or server is of no use: take another, then repeat
 )
 
+// errNotReady is how a Galera server outside the majority refuses a statement, without executing it.
+const errNotReady = 1047
+
 var mysqlClass = map[uint16]class{
 	1213: repeat, // deadlock, or Galera certification
 	1205: repeat, // lock wait timeout: rolls back the statement only, the transaction is rolled back here
@@ -331,18 +334,18 @@ var mysqlClass = map[uint16]class{
 	8022: repeat, // TiDB: commit failed, rolled back
 	9007: repeat, // TiDB: write conflict
 
-	1047: reconnect, // Galera: node not ready
-	1290: reconnect, // read-only server; these three the driver turns into ErrBadConn (RejectReadOnly)
-	1792: reconnect,
-	1836: reconnect,
-	1053: reconnect, // shutdown in progress
-	1040: reconnect, // too many connections
-	1203: reconnect,
-	2006: reconnect, // server gone; these two are client codes that proxies pass on
-	2013: reconnect,
-	9001: reconnect, // TiDB: PD timeout
-	9002: reconnect, // TiDB: TiKV timeout
-	9005: reconnect, // TiDB: region unavailable
+	errNotReady: reconnect,
+	1290:        reconnect, // read-only server; these three the driver turns into ErrBadConn (RejectReadOnly)
+	1792:        reconnect,
+	1836:        reconnect,
+	1053:        reconnect, // shutdown in progress
+	1040:        reconnect, // too many connections
+	1203:        reconnect,
+	2006:        reconnect, // server gone; these two are client codes that proxies pass on
+	2013:        reconnect,
+	9001:        reconnect, // TiDB: PD timeout
+	9002:        reconnect, // TiDB: TiKV timeout
+	9005:        reconnect, // TiDB: region unavailable
 }
 
 const (

@@ -94,7 +94,7 @@ type Store struct {
 
 // Open connects to the database. For [outbox.MySQL] dsn is a go-sql-driver data source name with a database in it;
 // the settings the store rests on (binary character set, UTC, strict mode, found rows, refusal of read-only servers)
-// are forced, whatever it says. For [outbox.SQLite] it is a path or a file: URI without parameters; the file is
+// are forced, whatever it says; of a cluster it may name several servers, user@failover(a:3306,b:3306)/database. For [outbox.SQLite] it is a path or a file: URI without parameters; the file is
 // created readable by its owner only. Open does not migrate, see [Store.Migrate].
 func Open(ctx context.Context, d outbox.Dialect, dsn string) (*Store, error) {
 	s := &Store{}
