@@ -116,10 +116,19 @@ func (n *Node) checkDatabase(ctx context.Context) error {
 	if len(pending) > 0 {
 		return problem.New(problem.Behind, "%s", strings.Join(pending, ", "))
 	}
-	if faults := n.cfg.Store.CheckDurability(ctx); len(faults) > 0 {
-		if !n.cfg.Unsafe {
-			return problem.New(problem.BadConfig, "%s", strings.Join(faults, ";"))
+	var faults []string
+	for _, c := range n.cfg.Store.Checks(ctx) {
+		switch c.Level {
+		case store.CheckFault:
+			faults = append(faults, c.Zh+"，"+c.HintZh)
+		case store.CheckWarn:
+			n.cfg.Log.Warn("database", "code", c.Code, "what", c.En, "hint", c.HintEn)
 		}
+	}
+	if len(faults) > 0 && !n.cfg.Unsafe {
+		return problem.New(problem.BadConfig, "%s", strings.Join(faults, "；"))
+	}
+	if len(faults) > 0 {
 		n.cfg.Log.Warn("database settings may lose commits", "faults", faults)
 	}
 	return nil

@@ -256,62 +256,6 @@ func CreateDatabase(ctx context.Context, dsn, name string) (string, error) {
 	return out.FormatDSN(), nil
 }
 
-// ---- durability
-
-// CheckDurability lists, in Chinese sentences, settings of the database under which promise P7 does not hold: a
-// commit that is reported but lost after a crash makes the node sign one position twice (review F7, F39). An empty
-// list is good. What a server does not know (TiDB has no binlog format) is passed over.
-func (s *Store) CheckDurability(ctx context.Context) []string {
-	if s.d.kind == outbox.SQLite {
-		return s.checkSQLite(ctx)
-	}
-	var out []string
-	value := func(name string) string {
-		var n, v string
-		err := s.read.QueryRowContext(ctx, "SHOW VARIABLES WHERE Variable_name = ?", name).Scan(&n, &v)
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			out = append(out, fmt.Sprintf("无法读取数据库参数 %s：%v", name, err))
-		}
-		return v
-	}
-	if v := value("innodb_flush_log_at_trx_commit"); v != "" && v != "1" {
-		out = append(out, "innodb_flush_log_at_trx_commit 为 "+v+"，应为 1：否则断电会丢失已经提交的事务。")
-	}
-	if value("log_bin") == "ON" {
-		if v := value("sync_binlog"); v == "0" {
-			out = append(out, "已启用二进制日志而 sync_binlog 为 0，应为 1：否则断电或主备切换会丢失已经提交的事务。")
-		}
-		if v := value("binlog_format"); v == "STATEMENT" {
-			out = append(out, "binlog_format 为 STATEMENT，应为 ROW：否则不能在 READ COMMITTED 隔离级别下写入（错误 1665）。")
-		}
-	}
-	tx, err := s.write.BeginTx(ctx, s.d.tx)
-	if err != nil {
-		return append(out, fmt.Sprintf("数据库不能以 READ COMMITTED 隔离级别开始事务：%v", err))
-	}
-	_ = tx.Rollback() // nothing was done in it
-	return out
-}
-
-func (s *Store) checkSQLite(ctx context.Context) []string {
-	var out []string
-	var sync int
-	var mode string
-	err := errors.Join(
-		s.write.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&sync),
-		s.write.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode))
-	if err != nil {
-		return []string{fmt.Sprintf("无法读取 SQLite 的持久化参数：%v", err)}
-	}
-	if sync < 2 {
-		out = append(out, fmt.Sprintf("SQLite 的 synchronous 为 %d，应为 FULL（2）：否则断电会丢失已经提交的事务。", sync))
-	}
-	if mode != "wal" {
-		out = append(out, "SQLite 的日志方式为 "+mode+"，应为 wal：此文件系统可能不支持，请换到本地磁盘。")
-	}
-	return out
-}
-
 // ---- errors
 
 // class says what a failed transaction may do next (outbox.md §5, retry table).

@@ -225,8 +225,8 @@ func TestReadCommitted(t *testing.T) {
 
 func TestDurabilityIsChecked(t *testing.T) {
 	s := openMariaDB(t)
-	if got := s.CheckDurability(t.Context()); len(got) != 0 {
-		t.Fatalf("before: %q", got)
+	if got := store.Faults(s.Checks(t.Context())); len(got) != 0 {
+		t.Fatalf("before: %v", got)
 	}
 	set := func(v int) {
 		if _, err := s.DB().Exec(fmt.Sprint("SET GLOBAL innodb_flush_log_at_trx_commit=", v)); err != nil {
@@ -235,8 +235,23 @@ func TestDurabilityIsChecked(t *testing.T) {
 	}
 	set(2)
 	defer set(1)
-	if got := s.CheckDurability(t.Context()); len(got) != 1 || !strings.Contains(got[0], "innodb_flush_log_at_trx_commit 为 2") {
-		t.Errorf("%q", got)
+	if got := store.Faults(s.Checks(t.Context())); len(got) != 1 || got[0].Code != "DB_FLUSH" || got[0].Zh != "innodb_flush_log_at_trx_commit 为 2" {
+		t.Errorf("%v", got)
+	}
+}
+
+// TestTablesWithoutTransactions: a table that somebody altered to an engine without transactions is a fault.
+func TestTablesWithoutTransactions(t *testing.T) {
+	s := openMariaDB(t)
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DB().Exec("ALTER TABLE fayi_event ENGINE=MyISAM"); err != nil {
+		t.Fatal(err)
+	}
+	got := store.Faults(s.Checks(t.Context()))
+	if len(got) != 1 || got[0].Code != "DB_TABLES" || !strings.Contains(got[0].En, "fayi_event=MyISAM") {
+		t.Errorf("%v", got)
 	}
 }
 

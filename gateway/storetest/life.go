@@ -50,8 +50,8 @@ func refusesNewer(t *testing.T, s *store.Store) {
 }
 
 func durable(t *testing.T, s *store.Store) {
-	for _, sentence := range s.CheckDurability(t.Context()) {
-		t.Error(sentence)
+	for _, c := range store.Faults(s.Checks(t.Context())) {
+		t.Errorf("%s: %s, %s", c.Code, c.En, c.HintEn)
 	}
 }
 
