@@ -9,9 +9,9 @@
 // sequencer (rows to segments), store (streams on MariaDB or SQLite), replicate
 // (segments between nodes), call (the signed wire form), directory (who is who,
 // and who may read), inbox (records to the business), pull (records to files),
-// join (becoming a node), problem (errors people see), trace (events a checker
-// judges), strictyaml (files people write). Package federation runs several
-// nodes in one process.
+// join (becoming a node), packfile (the form in which schema packs travel),
+// problem (errors people see), trace (events a checker judges), strictyaml
+// (files people write). Package federation runs several nodes in one process.
 //
 // Start with node.go.
 package gateway

@@ -9,8 +9,9 @@
 // refused, design §8), x-when and x-message (the reason a branch gives).
 //
 // How data passes through: [Load] reads packs under fixed bounds, checks every file against a closed list of keywords, compares digests,
-// compiles, and either reports every fault of every pack ([*PackError]) or returns an immutable [*Registry]. [Registry.Current] gives the
-// type for new records, [Registry.ByRef] exactly the one a segment header names. [Type.Validate] returns [Faults]; none means valid.
+// compiles, and either reports every fault of every pack ([*PackError]) or returns an immutable [*Registry] of their editions (edition.go):
+// those that judge new records between their dates, and those that are only known. [Registry.Current] gives the type for new records,
+// [Registry.ByRef] exactly the one a segment header names. [Type.Validate] returns [Faults]; none means valid.
 //
 // A record is judged twice at most. Each type is compiled to a table (table.go; table_compile.go and table_condition.go make it, table_judge.go
 // and scan.go run it over the raw bytes in one pass without allocating). What the table accepts is valid. Whatever it refuses or is not sure

@@ -245,12 +245,9 @@ func TestVersionsSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both, err := first.With(smallPack(t,
+	both := first.With(edition(t,
 		[3]string{"pack.json", `"version":1,`, `"version":2,`}, [3]string{"pack.json", `"1.0.0"`, `"1.1.0"`}, [3]string{"pack.json", `2026-01-01`, `2026-07-01`},
 		[3]string{"types/thing.json", `"maxLength":8`, `"maxLength":4`}))
-	if err != nil {
-		t.Fatal(err)
-	}
 	if len(first.Types()) != 1 || len(both.Types()) != 2 {
 		t.Fatalf("%d and %d types", len(first.Types()), len(both.Types()))
 	}
@@ -290,9 +287,7 @@ func TestConcurrentUse(t *testing.T) {
 					t.Error(faults)
 				}
 			}
-			if _, err := r.With(smallPack(t)); err != nil {
-				t.Error(err)
-			}
+			r.With(edition(t))
 		})
 	}
 	wg.Wait()

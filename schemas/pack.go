@@ -28,6 +28,9 @@ const (
 	maxTables     = 2000
 )
 
+// folders of a pack beside pack.json; what else lies there is no part of it.
+var folders = []string{"codes", "types"}
+
 var (
 	typeName  = regexp.MustCompile(`^[a-z][a-z0-9_]{1,47}$`)
 	packName  = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)

@@ -128,6 +128,11 @@ func (t *Type) Pack() (name, version string) { return t.packName, t.packVersion 
 // InForce returns the days between which new records may be judged by the type; until is zero for no end.
 func (t *Type) InForce() (from, until time.Time) { return t.from, t.until }
 
+// InForceAt tells whether the days of the type's pack hold a moment.
+func (t *Type) InForceAt(at time.Time) bool {
+	return !at.Before(t.from) && (t.until.IsZero() || at.Before(t.until))
+}
+
 // Schema returns the schema document as it stands in the pack, code tables by name.
 func (t *Type) Schema() []byte { return bytes.Clone(t.source) }
 

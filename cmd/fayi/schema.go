@@ -26,6 +26,8 @@ func cmdSchema(ctx context.Context, e *env, args []string) int {
 			{"check", schemaCheck, "检查文件中的记录，或用已存记录试验新规范包", "check the records of files, or run stored ones through a new pack"},
 			{"xsd", schemaXSD, "生成 XML 报文的 XSD", "write the XSD of XML messages"},
 			{"diff", schemaDiff, "比较两个规范包", "compare two packs"},
+			{"sign", schemaSign, "为规范包签名，写成可发布的文件", "sign a pack and write a file to publish"},
+			{"signer", schemaSigner, "登记机关授权规范包签发人", "the registrar names a pack signer"},
 			{"docs", schemaDocs, "由规范包生成文档和填报模板", "write documentation and templates from the packs"},
 		},
 		example: "fayi schema show legal_aid_case"}, args)

@@ -190,6 +190,35 @@ func TestCreateIdentityRefuses(t *testing.T) {
 	checkFolder(t, dir, "enc.crt")
 }
 
+// A pack signer is a key of its own: certified by the registrar's authority, no
+// registrar, and worth nothing under another key or passphrase.
+func TestPackSigner(t *testing.T) {
+	r := must(keys.CreateRegistrar(filepath.Join(t.TempDir(), "registrar"), "610000", pass, now))(t)
+	dir := filepath.Join(t.TempDir(), "signer")
+	made := must(r.CreatePackSigner(dir, pass, now, year))(t)
+	checkFolder(t, dir, "signer.key", "signer.crt")
+	_, err := r.CreatePackSigner(dir, pass, now, year)
+	wantErr(t, err, keys.ErrExists)
+	s := must(keys.LoadPackSigner(dir, pass))(t)
+	if s.Cert.ID() != made.Cert.ID() || s.Cert.IsRegistrar() || !s.Cert.CanSign() || s.Cert.Subject() != "610000" {
+		t.Errorf("signer %+v", s)
+	}
+	sig := must(s.Signer.Sign(keys.PackV1, []byte("pack")))(t)
+	if err := made.Cert.Verify(keys.PackV1, []byte("pack"), sig); err != nil {
+		t.Error(err)
+	}
+	_, err = keys.LoadPackSigner(dir, []byte("wrong"))
+	wantErr(t, err, keys.ErrPassphrase)
+	if err := os.WriteFile(filepath.Join(dir, "signer.crt"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.Cert.Raw()}), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = keys.LoadPackSigner(dir, pass)
+	wantErr(t, err, keys.ErrMismatch)
+	if _, err := r.CreatePackSigner(filepath.Join(t.TempDir(), "s"), pass, now, 100*year); err == nil {
+		t.Error("a signer outlives its authority")
+	}
+}
+
 func TestRegistrar(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "registrar")
 	made := must(keys.CreateRegistrar(dir, "610000", pass, now))(t)

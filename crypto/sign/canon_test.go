@@ -63,7 +63,7 @@ func TestOtherSpellings(t *testing.T) {
 					t.Errorf("%s: error %v for %s", what, err, body)
 				}
 			}
-			if n < 100 {
+			if n < 70 {
 				t.Errorf("only %d spellings", n)
 			}
 		})
@@ -100,7 +100,7 @@ func otherSpellings(t testing.TB, good string) map[string]string {
 		"members in alphabet":    build(slices.SortedFunc(slices.Values(ms), func(a, b member) int { return strings.Compare(a.name, b.name) })),
 		"members from the last":  build(reversed(ms)),
 		"UTF-16":                 utf16(good),
-		"invalid UTF-8 in place": strings.Replace(good, `"610`, "\"\xff610", 1),
+		"invalid UTF-8 in place": strings.Replace(good, `:"`, ":\"\xff", 1),
 	}
 	for i, m := range ms {
 		with := func(name, value string) string {

@@ -1,6 +1,6 @@
 // Package sign defines every small object a node signs, its canonical bytes
 // and its signature context: receipts, head notes, calls and answers,
-// directory entries (protocol §1, §4, §5, §7). Segment headers, which follow
+// directory entries, schema packs (protocol §1, §4, §5, §7, §8). Segment headers, which follow
 // the same canonical form, live in package seal.
 //
 // A signed object is JSON with one spelling: members in the order of the Go

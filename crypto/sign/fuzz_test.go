@@ -41,6 +41,10 @@ func FuzzParseCall(f *testing.F)    { fuzz(f, "call", sign.ParseCall) }
 func FuzzParseAnswer(f *testing.F)  { fuzz(f, "answer", sign.ParseAnswer) }
 func FuzzParseEntry(f *testing.F)   { fuzz(f, "entry", sign.ParseEntry) }
 
+func FuzzParsePack(f *testing.F)       { fuzz(f, "pack", sign.ParsePack) }
+func FuzzParseGrant(f *testing.F)      { fuzz(f, "grant", sign.ParseGrant) }
+func FuzzParseSignedPack(f *testing.F) { fuzz(f, "signed pack", sign.ParseSignedPack) }
+
 func FuzzParseStream(f *testing.F) {
 	f.Add(cases)
 	f.Add(tickets)

@@ -2,6 +2,7 @@ package sign_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"fayi/crypto/sign"
@@ -127,6 +128,54 @@ var objects = []object{
 				Codes: drawList(t, drawText), Addresses: drawList(t, drawText),
 				Sign: append([]sign.SignKey{key(t)}, drawList(t, key)...), Enc: drawList(t, certs), Registrars: drawList(t, certs),
 				Reads: sign.Reads{V: []int{1}, Suites: drawList(t, drawText)}, Time: drawTime(t),
+			}
+		},
+	},
+	{
+		name: "pack",
+		value: &sign.Pack{
+			V: 1, Node: "100000", Name: "national", Version: "1.2.0", From: "2026-12-01", Until: "2027-12-01", Types: []string{"lawyer@2#" + hexA},
+			Files: []sign.PackFile{{"pack.json", 812, hashA}, {"types/lawyer.json", 4096, sign.Hash{}}}, Time: noon,
+		},
+		golden: `{"v":1,"node":"100000","name":"national","version":"1.2.0","from":"2026-12-01","until":"2027-12-01","types":["lawyer@2#` + hexA +
+			`"],"files":[["pack.json",812,"` + hexA + `"],["types/lawyer.json",4096,"` + zeros + `"]],"time":"2026-11-22T12:00:00.123+08:00"}`,
+		parse: parser(sign.ParsePack),
+		draw: func(t *rapid.T) any {
+			p := &sign.Pack{
+				V: 1, Node: drawNode(t), Name: rapid.StringMatching(`[a-z][a-z0-9-]{0,31}`).Draw(t, "name"), Version: rapid.StringMatching(`[1-9][0-9]{0,4}\.0\.[1-9]`).Draw(t, "version"),
+				From: rapid.StringMatching(`20[0-9][0-9]-0[1-9]-1[0-9]`).Draw(t, "from"), Time: drawTime(t),
+			}
+			for i := range rapid.IntRange(1, 4).Draw(t, "types") {
+				p.Types = append(p.Types, fmt.Sprintf("t%d@%d#%s", i, 1+drawInt(t)%999, drawHash(t)))
+				p.Files = append(p.Files, sign.PackFile{Name: fmt.Sprintf("types/t%d.json", i), Size: drawInt(t) % 100_000, Hash: drawHash(t)})
+			}
+			return p
+		},
+	},
+	{
+		name:   "grant",
+		value:  &sign.PackGrant{V: 1, Node: "100000", Cert: []byte{0x30, 1}, Packs: []string{"national"}, Until: noon, Time: noon},
+		golden: `{"v":1,"node":"100000","cert":"MAE=","packs":["national"],"until":"2026-11-22T12:00:00.123+08:00","time":"2026-11-22T12:00:00.123+08:00"}`,
+		parse:  parser(sign.ParseGrant),
+		draw: func(t *rapid.T) any {
+			return &sign.PackGrant{V: 1, Node: drawNode(t), Cert: drawBytes(t), Packs: []string{"national"}, Until: drawTime(t), Time: drawTime(t)}
+		},
+	},
+	{
+		name: "signed pack",
+		value: &sign.SignedPack{
+			Pack: []byte{0x30, 1}, Sigs: []sign.EntrySig{{By: hashA, Sig: []byte{0x30, 2}}},
+			Grants: []sign.SignedGrant{{Grant: []byte{0x30, 3}, Sigs: []sign.EntrySig{{By: hashA, Sig: []byte{0x30, 4}}}}},
+		},
+		golden: `{"pack":"MAE=","sigs":[{"by":"` + hexA + `","sig":"MAI="}],"grants":[{"grant":"MAM=","sigs":[{"by":"` + hexA + `","sig":"MAQ="}]}]}`,
+		parse:  parser(sign.ParseSignedPack),
+		draw: func(t *rapid.T) any {
+			sig := func(t *rapid.T) sign.EntrySig { return sign.EntrySig{By: drawHash(t), Sig: drawBytes(t)} }
+			return &sign.SignedPack{
+				Pack: drawBytes(t), Sigs: append([]sign.EntrySig{sig(t)}, drawList(t, sig)...),
+				Grants: drawList(t, func(t *rapid.T) sign.SignedGrant {
+					return sign.SignedGrant{Grant: drawBytes(t), Sigs: []sign.EntrySig{sig(t)}}
+				}),
 			}
 		},
 	},

@@ -51,6 +51,15 @@ const (
 	JournalAhead  = "JOURNAL_AHEAD"
 	JoinCode      = "JOIN_CODE"
 	AlreadyExists = "ALREADY_EXISTS"
+	PackDamaged   = "PACK_DAMAGED"
+	PackSigner    = "PACK_SIGNER"
+	PackFaulty    = "BAD_PACK"
+	PackDiffers   = "PACK_DIFFERS"
+	PackOlder     = "PACK_OLDER"
+	PackOwner     = "PACK_OWNER"
+	PackWaits     = "PACK_WAITS"
+	PackAdopted   = "PACK_ADOPTED"
+	PackBraked    = "PACK_BRAKED"
 )
 
 var table = map[string]Text{
@@ -103,4 +112,13 @@ var table = map[string]Text{
 	JournalAhead:  {"数据库落后于 heads.journal，可能被回退", "the database is behind heads.journal and may have been rolled back", "下一段数据会另开新一代；请核对是否恢复过旧备份"},
 	JoinCode:      {"入网核对码不符", "the join code does not match", "请与对方电话核对屏幕上的 5×4 位数字"},
 	AlreadyExists: {"已经存在", "already exists", "换一个目录或名称"},
+	PackDamaged:   {"数据规范包文件不完整或已损坏", "the schema pack file is incomplete or damaged", "重新获取该文件；反复出现请联系发布方"},
+	PackSigner:    {"数据规范包不是由发布节点的登记机关或其授权的签发人签名", "the schema pack is not signed by its node's registrar or a signer it names", "不予采用；请向发布方的登记机关核实"},
+	PackFaulty:    {"数据规范包的内容有问题", "the contents of the schema pack have faults", "请发布方按所列各项改正后以新版本号重新签发"},
+	PackDiffers:   {"同一名称和版本的规范包已有另一份内容", "another schema pack of this name and version is here already", "版本号不可重用；请发布方以新版本号重新签发"},
+	PackOlder:     {"规范包的版本不高于现行版本，不予采用", "the schema pack is not newer than the one adopted; it is not adopted", "如确需改回，请发布方以更高版本号签发旧内容"},
+	PackOwner:     {"该规范包或其中的记录类型归别的节点发布", "this pack, or a record type in it, is another node's to publish", "换一个规范包名称和类型名；全国规范包只由部级发布"},
+	PackWaits:     {"新规范包等待人工决定", "a new schema pack waits for a person", "运行 fayi schema list 查看原因，再用 fayi schema adopt 或 fayi schema refuse 决定"},
+	PackAdopted:   {"已采用新规范包", "a new schema pack was adopted", "无需处理"},
+	PackBraked:    {"采用新规范包后大量记录不合格，已自动退回前一版本", "after a new schema pack was adopted many records failed; the version before is back in force", "核对该规范包；确认无误后用 fayi schema adopt 再次采用，再用 fayi outbox retry 重试被拒的行"},
 }
