@@ -360,3 +360,28 @@ func BenchmarkGenerate(b *testing.B) {
 	b.SetBytes(int64(bytes / max(b.N, 1)))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// What a benchmark publishes: all of one type and node, three in ten an update that differs from the version before.
+func TestCases(t *testing.T) {
+	newest := map[string]string{}
+	updates, size := 0, 0
+	const n = 3000
+	for r := range Cases(1, n, 30) {
+		if r.Type != "legal_aid_case" || r.Node != Yulin || r.Op != "put" {
+			t.Fatalf("%s %s %s", r.Node, r.Type, r.Op)
+		}
+		if old, ok := newest[r.Key]; ok {
+			if updates++; old == string(r.Data) {
+				t.Fatalf("%s does not change", r.Key)
+			}
+		}
+		newest[r.Key] = string(r.Data)
+		size += len(r.Data)
+	}
+	if share := updates * 100 / n; share < 27 || share > 33 {
+		t.Errorf("%d %% updates", share)
+	}
+	if mean := size / n; mean < 1400 || mean > 1700 {
+		t.Errorf("%d bytes on average", mean)
+	}
+}

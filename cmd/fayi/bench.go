@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"fayi/cmd/fayi/internal/bench"
+)
+
+func cmdBench(ctx context.Context, e *env, args []string) int {
+	f := e.flags(help{name: "fayi bench", args: "[ROW…]",
+		zh: "在本机测量设计文档第 11 节的各项指标：自行启动一个私有 MariaDB，运行真实节点，与其他系统和数据库极限同场比较。\n" +
+			"项目：" + strings.Join(bench.Names(), "、") + "；不写则全部。约需一刻钟。",
+		en: "Measure the numbers of section 11 of the design on this machine: start a private MariaDB, run real nodes, and compare with other\n" +
+			"systems and the database's own limits in the same run. Rows: " + strings.Join(bench.Names(), ", ") + "; all if none is named. It takes about a quarter of an hour.",
+		example: "fayi bench -json drain seal"})
+	o := bench.Options{}
+	asJSON := f.asJSON()
+	f.set.IntVar(&o.Rounds, "rounds", 3, bilingual("每方轮流运行的`次数`，取中位数", "`number` of runs of each side, taking turns; the median counts"))
+	f.set.Float64Var(&o.Scale, "scale", 1, bilingual("工作量的`倍数`", "`factor` of the amount of work"))
+	f.set.IntVar(&o.Records, "records", 1_000_000, bilingual("history 项的记录`条数`", "`number` of records of the row history"))
+	f.set.StringVar(&o.Peers, "peers", "", bilingual("运行其他系统的`命令`（cmd/fayi-bench-peers）；不写则只比数据库极限", "`command` that runs other systems (cmd/fayi-bench-peers); without it only the database's limits are compared"))
+	f.set.StringVar(&o.Profile, "profile", "", bilingual("为每项写 CPU 剖析文件的`目录`", "`folder` for a CPU profile of each row"))
+	rest, code, ok := f.parse(args)
+	if !ok {
+		return code
+	}
+	o.Rows = rest
+	o.Progress = func(zh, en string, args ...any) { e.note(zh, en, args...) }
+	rep, err := bench.Run(ctx, o)
+	var noRow bench.NoRow
+	switch {
+	case errors.As(err, &noRow):
+		return f.usage(fmt.Sprintf("没有 %q 这一项，可用的有 %s", string(noRow), strings.Join(bench.Names(), "、")),
+			fmt.Sprintf("no row %q; there are %s", string(noRow), strings.Join(bench.Names(), ", ")))
+	case err != nil:
+		return e.fail(err)
+	case *asJSON:
+		e.json(rep)
+	default:
+		e.benchTable(rep)
+	}
+	for _, r := range rep.Rows {
+		if r.Error != "" {
+			return exitProblem
+		}
+	}
+	return exitOK
+}
+
+func (e *env) benchTable(rep *bench.Report) {
+	table := [][]string{{e.text("项目", "row"), e.text("本程序", "ours"), e.text("单位", "unit"), e.text("其他", "others"), e.text("比值", "ratio"), e.text("指标", "target"), e.text("达到", "reached")}}
+	for _, r := range rep.Rows {
+		var others []string
+		for _, o := range r.Others {
+			others = append(others, fmt.Sprintf("%s %.4g", o.Name, o.Value))
+		}
+		ratio := ""
+		if r.Ratio > 0 {
+			ratio = fmt.Sprintf("%.3g × %s", r.Ratio, r.Against)
+		}
+		reached := e.text("否", "no")
+		switch {
+		case r.Error != "":
+			reached = r.Error
+		case r.Reached:
+			reached = e.text("是", "yes")
+		}
+		table = append(table, []string{r.Name, fmt.Sprintf("%.4g", r.Ours.Value), r.Unit, strings.Join(others, e.text("、", ", ")), ratio, r.Target, reached})
+	}
+	e.table(table)
+}
