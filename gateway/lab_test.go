@@ -357,6 +357,7 @@ func (w *wire) over(next http.RoundTripper) http.RoundTripper {
 			body = request(op, body)
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		r.Header.Del("Accept") // attackers here speak JSON; the promises' federation speaks both forms
 		resp, err := next.RoundTrip(r)
 		w.mu.Lock()
 		answer := w.answer // what the attacker does when it comes back, perhaps after a long poll

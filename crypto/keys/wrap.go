@@ -12,10 +12,10 @@ import (
 // the store key.
 const ContentKeySize = 16
 
-const (
-	rawWrappedSize = pointSize + sm3.Size + ContentKeySize // 04 ‖ C1 ‖ C3 ‖ C2
-	maxWrapped     = 2 + 2*(2+33) + 2 + sm3.Size + 2 + ContentKeySize
-)
+// MaxWrapped is the largest size in bytes of a wrapped content key in DER.
+const MaxWrapped = 2 + 2*(2+33) + 2 + sm3.Size + 2 + ContentKeySize
+
+const rawWrappedSize = pointSize + sm3.Size + ContentKeySize // 04 ‖ C1 ‖ C3 ‖ C2
 
 var errWrapped = errors.New("keys: not a wrapped content key")
 
@@ -24,7 +24,7 @@ var errWrapped = errors.New("keys: not a wrapped content key")
 // JSON frame). It accepts only the one DER encoding of a point on the curve, a
 // 32-byte C3 and a 16-byte C2.
 func WrappedToRaw(der []byte) ([]byte, error) {
-	if len(der) > maxWrapped {
+	if len(der) > MaxWrapped {
 		return nil, errWrapped
 	}
 	raw, err := sm2.ASN1Ciphertext2Plain(der, sm2.NewPlainEncrypterOpts(sm2.MarshalUncompressed, sm2.C1C3C2))

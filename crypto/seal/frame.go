@@ -62,16 +62,13 @@ func (f *Frame) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &j); err != nil {
 		return fmt.Errorf("%w: %v", ErrFrame, err)
 	}
-	if len(j.Header) == 0 || len(j.Header) > MaxHeader || len(j.Sig) == 0 || len(j.Sig) > 128 ||
-		len(j.Readers) > MaxReaders || len(j.Chain) > MaxChain || len(j.Body) > MaxBody {
-		return fmt.Errorf("%w: sizes", ErrFrame)
-	}
-	for i, c := range j.Chain {
-		if len(c) > keys.MaxCertificate {
-			return fmt.Errorf("%w: certificate %d", ErrFrame, i)
-		}
+	if len(j.Readers) > MaxReaders {
+		return fmt.Errorf("%w: %d readers", ErrFrame, len(j.Readers))
 	}
 	*f = Frame{Header: j.Header, Sig: j.Sig, Chain: j.Chain, Body: j.Body, Readers: make([]Reader, len(j.Readers))}
+	if err := f.bounds(); err != nil {
+		return err
+	}
 	for i, r := range j.Readers {
 		der, err := keys.WrappedFromRaw(r.Wrapped)
 		if err != nil || names(f.Readers[:i], r.To) {

@@ -125,6 +125,35 @@ func FuzzFrameUnmarshalJSON(f *testing.F) {
 	})
 }
 
+// FuzzReadFrame: what is read as binary is written so again, byte for byte, and
+// is a frame in JSON too; nothing beyond it is read.
+func FuzzReadFrame(f *testing.F) {
+	good := binaryFrame(f, frame(f))
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(append(bytes.Clone(good), good...))
+	f.Add([]byte("FYSG\x01\x00\x01h\x00\x01s\x00\x00\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("FYSG\x01\x00\x01h\x00\x01s\xff\xff"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bytes.NewReader(b)
+		fr, err := seal.ReadFrame(r)
+		if err != nil {
+			if !errors.Is(err, seal.ErrFrame) {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		if again := binaryFrame(t, fr); !bytes.Equal(again, b[:len(b)-r.Len()]) || len(again) != fr.BinarySize() {
+			t.Errorf("%x comes back as %x", b, again)
+		}
+		written, err := json.Marshal(fr)
+		var other seal.Frame
+		if err != nil || other.UnmarshalJSON(written) != nil || !bytes.Equal(binaryFrame(t, other), binaryFrame(t, fr)) {
+			t.Errorf("%x is no frame in JSON: %s, %v", b, written, err)
+		}
+	})
+}
+
 func FuzzDecodeReaders(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(seal.EncodeReaders(frame(f).Readers))

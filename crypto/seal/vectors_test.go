@@ -58,6 +58,7 @@ type segmentVector struct {
 	Body       hexBytes        `json:"body"`
 	Readers    []readerVector  `json:"readers"`
 	Frame      json.RawMessage `json:"frame"`
+	Binary     hexBytes        `json:"frame_binary"`
 }
 
 type lineVector struct {
@@ -181,6 +182,7 @@ func makeSegment(t *testing.T, ks vectorKeySet) segmentVector {
 	}
 	f := seal.Frame{Header: seg.Bytes, Sig: seg.Sig, Readers: readers, Chain: [][]byte{ks.cert(t, "origin_sign").Raw()}, Body: seg.Body}
 	v.Frame = must(json.Marshal(f))(t)
+	v.Binary = binaryFrame(t, f)
 	return v
 }
 
@@ -231,6 +233,10 @@ func checkSegment(t *testing.T, ks vectorKeySet, v segmentVector) {
 	wantFrame := seal.Frame{Header: []byte(v.Header), Sig: v.Signature, Readers: readers, Chain: [][]byte{ks.cert(t, v.Signer).Raw()}, Body: v.Body}
 	if !reflect.DeepEqual(f, wantFrame) {
 		t.Errorf("frame %+v, want %+v", f, wantFrame)
+	}
+	equal(t, "binary frame", binaryFrame(t, f), v.Binary)
+	if got := must(seal.ReadFrame(bytes.NewReader(v.Binary)))(t); !reflect.DeepEqual(got, wantFrame) {
+		t.Errorf("binary frame %+v, want %+v", got, wantFrame)
 	}
 }
 

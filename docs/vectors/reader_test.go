@@ -80,6 +80,7 @@ type segment struct {
 		Readers           []struct{ To, WK string }
 		Chain             []string
 	}
+	Binary octets `json:"frame_binary"`
 }
 
 func read[T any](t *testing.T, name string) (v T) {
@@ -299,6 +300,33 @@ func TestSegment(t *testing.T) {
 		if f.Readers[i].To != hex.EncodeToString(r.To) || f.Readers[i].WK != b64(r.Raw) {
 			t.Errorf("reader %d of the frame is another", i)
 		}
+	}
+	rest := v.Binary
+	part := func(what string, lengthBytes int, want []byte) {
+		var length [4]byte
+		copy(length[4-lengthBytes:], rest)
+		rest = rest[lengthBytes:]
+		n := int(binary.BigEndian.Uint32(length[:]))
+		equal(t, what+" of the binary frame", rest[:n], want)
+		rest = rest[n:]
+	}
+	plainly := func(what string, want []byte) {
+		equal(t, what+" of the binary frame", rest[:len(want)], want)
+		rest = rest[len(want):]
+	}
+	plainly("magic", []byte("FYSG\x01"))
+	part("header", 2, []byte(v.Header))
+	part("signature", 2, v.Signature)
+	plainly("number of readers", []byte{0, byte(len(v.Readers))})
+	for _, r := range v.Readers {
+		plainly("reader", r.To)
+		part("wrapped key", 2, r.DER)
+	}
+	plainly("number of certificates", []byte{0, 1})
+	part("certificate", 2, ks[v.Signer].Cert)
+	part("body", 4, v.Body)
+	if len(rest) > 0 {
+		t.Errorf("%d bytes after the binary frame", len(rest))
 	}
 }
 

@@ -408,6 +408,7 @@ func TestClientTrustsOnlyThePeersAnswer(t *testing.T) {
 				t.Error(err)
 			}
 			rec := httptest.NewRecorder()
+			r.Header.Del("Accept") // the binary form has liars of its own
 			r.Body = io.NopCloser(bytes.NewReader(raw))
 			p.server.ServeHTTP(rec, r)
 			var m message
@@ -528,11 +529,51 @@ func FuzzRequest(f *testing.F) {
 	})
 }
 
+// FuzzBinaryRequest does the same to the binary form. Behind the call, which
+// answers before its frames are read, stand the bytes of frames.
+func FuzzBinaryRequest(f *testing.F) {
+	p := newPair(f)
+	good := binaryForm(f, p.signed(f, p.a, p.good()))
+	one := binaryForm(f, message{Frames: []seal.Frame{frame("one")}})[6:]
+	f.Add(good, false)
+	f.Add(one, true)
+	f.Add(one[:len(one)-1], true)
+	f.Add(append(bytes.Clone(one), one...), true)
+	f.Fuzz(func(t *testing.T, body []byte, behind bool) {
+		if behind { // a call that lists one frame
+			c := p.good()
+			c.Frames = []sign.Hash{sign.Sum([]byte("one"))}
+			body = append(binaryForm(t, p.signed(t, p.a, c)), body...)
+		}
+		req := httptest.NewRequest(http.MethodPost, call.Path, bytes.NewReader(body))
+		req.Header.Set("Content-Type", call.Binary)
+		rec := httptest.NewRecorder()
+		p.server.ServeHTTP(rec, req)
+		code, _ := p.read(t, rec.Body.Bytes())
+		if code == problem.OK && !behind && !bytes.Equal(body, good) {
+			t.Fatalf("answered %x", body)
+		}
+		if code == problem.OK && behind {
+			var m message
+			raw, err := seal.ReadFrame(bytes.NewReader(body[bytes.Index(body, []byte("FYSG")):]))
+			if err != nil || string(raw.Header) != "one" {
+				t.Fatalf("%v, %v in %+v", raw, err, m)
+			}
+		}
+	})
+}
+
 // FuzzAnswer: whatever comes back, the client believes only b's own answer.
 func FuzzAnswer(f *testing.F) {
 	p := newPair(f)
 	var back []byte
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(back) }))
+	var media string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if media != "" {
+			w.Header().Set("Content-Type", media)
+		}
+		w.Write(back)
+	}))
 	f.Cleanup(srv.Close)
 	a := sign.Answer{V: 1, From: idB, To: idA, Key: sign.Hash(p.b.ID()), Time: sign.Now(), Code: problem.OK, Frames: []sign.Hash{}, Result: json.RawMessage(`{}`)}
 	body, sig, err := sign.Sign(p.b, keys.AnswerV1, &a)
@@ -542,10 +583,13 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(marshal(f, message{Code: problem.OK, Body: body, Sign: sig}))
 	f.Add([]byte(`{"code":"000000"}`))
 	f.Add([]byte(`<html>`))
+	f.Add(binaryForm(f, message{Body: body, Sign: sig, Frames: []seal.Frame{frame("one")}}))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		back = raw
-		if _, err := p.client.Do(t.Context(), srv.URL, idB, "ping", nil, nil, nil); err == nil {
-			t.Fatal("believed an answer to another call")
+		for _, media = range []string{"", call.Binary} {
+			back = raw
+			if _, err := p.client.Do(t.Context(), srv.URL, idB, "ping", nil, nil, nil); err == nil {
+				t.Fatal("believed an answer to another call")
+			}
 		}
 	})
 }

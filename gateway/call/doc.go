@@ -1,5 +1,5 @@
 // Package call is the one wire form nodes speak: a signed request and a signed
-// answer, JSON over POST /v1/call, frames riding beside the signed body
+// answer over POST /v1/call, frames riding beside the signed body
 // (protocol §5).
 //
 // A call's body names sender, addressee, operation, time and nonce under one
@@ -10,6 +10,11 @@
 // inside the signed body is the one that counts.
 //
 //	Client.Do ─► wire ─► Server.ServeHTTP ─► Handler ─► wire ─► Client.Do
+//
+// Beside JSON, which every node and client speaks, stands a binary form of the
+// same message (binary.go); which of them an address takes is learnt from its
+// answers (forms.go). What strangers may occupy is bounded in intake.go, what a
+// known caller may ask in limit.go.
 //
 // Start with wire.go, then server.go.
 package call

@@ -1,14 +1,18 @@
 package call
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fayi/crypto/keys"
@@ -34,23 +38,27 @@ type Handler func(ctx context.Context, r *Request) (*Reply, error)
 // Server answers calls. Admit decides who may call at all (a configured peer,
 // the parent, a child); Introduce is given the arguments of a node call before
 // its signature is checked, since they hold the entries that make the caller's
-// key known. Both, like every Handler, are called concurrently.
+// key known; Limit says how much a caller may ask, nil for [DefaultLimit]. All,
+// like every Handler, are called concurrently.
 type Server struct {
 	Directory *directory.Directory
 	Signer    keys.Signer
 	Handlers  map[string]Handler
 	Admit     func(node string) bool
 	Introduce func(args []byte)
+	Limit     func(node string) Limit
+	Grace     time.Duration // for a request that hardly moves; zero for ten seconds
 	Log       *slog.Logger
 
 	nonces nonceCache
+	limits limits
+	inHand atomic.Int64
 	once   sync.Once
 	slots  chan struct{}
 }
 
-// maxReading is how many requests are read and decoded at once: together they
-// bound the memory strangers can claim to maxReading × MaxMessage, a few times
-// over while JSON is decoded. Long polls hold no slot.
+// maxReading is how many JSON messages are decoded at once: that costs a few
+// times their size for a moment. Binary ones are read as they come.
 const maxReading = 8
 
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -58,19 +66,27 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}
+	in := &inflow{
+		body: http.MaxBytesReader(nil, r.Body, MaxMessage), inHand: &s.inHand, conn: http.NewResponseController(w),
+		started: time.Now(), grace: cmp.Or(s.Grace, grace),
+	}
+	defer in.release()
 	var nonce sign.Nonce
 	from := "?"
-	rep, err := s.serve(r, &nonce, &from)
+	rep, err := s.serve(r, in, &nonce, &from)
 	if err != nil && problem.Code(err) == problem.Internal && r.Context().Err() == nil {
 		s.Log.ErrorContext(r.Context(), "call failed", "from", from, "err", err)
 	}
-	s.write(w, from, nonce, rep, err)
+	s.write(w, isBinary(r.Header, "Accept"), from, nonce, rep, err)
+	if rep != nil && rep.Sent != nil {
+		rep.Sent()
+	}
 }
 
 // serve checks a request in the order that lets nothing unsigned cost or
 // change anything, and runs its handler.
-func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *Reply, err error) {
-	req, err := s.read(r)
+func (s *Server) serve(r *http.Request, in *inflow, nonce *sign.Nonce, from *string) (rep *Reply, err error) {
+	req, rest, err := s.read(r, in)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +121,17 @@ func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *R
 	if !s.nonces.fresh(c.Nonce, time.Now()) {
 		return nil, problem.New(problem.Replay, "")
 	}
+	if rest != nil {
+		// Only a caller that is known gets its frames read.
+		if req.Frames, err = binaryFrames(rest, len(c.Frames)); err != nil {
+			return nil, err
+		}
+	}
+	in.done()
 	if err := sameFrames(c.Frames, req.Frames); err != nil {
+		return nil, err
+	}
+	if err := s.limits.take(c.From, in.size, s.limit(c.From), time.Now()); err != nil {
 		return nil, err
 	}
 	h, ok := s.Handlers[c.Op]
@@ -121,44 +147,53 @@ func (s *Server) serve(r *http.Request, nonce *sign.Nonce, from *string) (rep *R
 	return h(r.Context(), &Request{From: c.From, Op: c.Op, Args: c.Args, Frames: req.Frames})
 }
 
-// read takes a request off the wire, one of at most maxReading at a time.
-func (s *Server) read(r *http.Request) (*request, error) {
+func (s *Server) limit(node string) Limit {
+	if s.Limit == nil {
+		return DefaultLimit
+	}
+	return s.Limit(node)
+}
+
+// read takes a request off the wire: whole in its JSON form, decoded one of at
+// most maxReading at a time, and the signed part in its binary form, whose frames
+// are left on rest.
+func (s *Server) read(r *http.Request, in *inflow) (req *message, rest *bufio.Reader, err error) {
+	req = new(message)
+	if isBinary(r.Header, "Content-Type") {
+		req.Body, req.Sign, rest, err = binaryBody(in)
+		return req, rest, err
+	}
+	raw, err := io.ReadAll(in)
+	if err != nil {
+		return nil, nil, unreadable(err)
+	}
 	s.once.Do(func() { s.slots = make(chan struct{}, maxReading) })
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-r.Context().Done():
-		return nil, problem.New(problem.Busy, "")
+		return nil, nil, problem.New(problem.Busy, "")
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, MaxMessage))
-	if err != nil {
-		var big *http.MaxBytesError
-		if errors.As(err, &big) {
-			return nil, problem.New(problem.TooLarge, "over %d bytes", MaxMessage)
-		}
-		return nil, problem.Wrap(problem.Malformed, err)
-	}
-	req := new(request)
 	if err := json.Unmarshal(raw, req); err != nil {
-		return nil, problem.Wrap(problem.Malformed, err)
+		return nil, nil, problem.Wrap(problem.Malformed, err)
 	}
-	return req, nil
+	return req, nil, nil
 }
 
-// write signs and sends the answer. A result that cannot be written becomes
-// INTERNAL.
-func (s *Server) write(w http.ResponseWriter, to string, nonce sign.Nonce, rep *Reply, err error) {
+// write signs and sends the answer, in binary form to who accepts it. A result
+// that cannot be written becomes INTERNAL.
+func (s *Server) write(w http.ResponseWriter, binary bool, to string, nonce sign.Nonce, rep *Reply, err error) {
 	code := problem.Code(err)
 	if rep == nil || err != nil {
 		rep = &Reply{}
 		if err != nil {
-			rep.Result = refusal{Detail: detail(err)}
+			rep.Result = refusal{Detail: detail(err), RetryAfter: uint64(math.Ceil(float64(problem.RetryAfter(err)) / float64(time.Millisecond)))}
 		}
 	}
 	if to == "?" {
 		to = "unknown"
 	}
-	out := answer{Code: code, Msg: problem.Describe(code).Zh, Frames: rep.Frames}
+	out := message{Code: code, Msg: problem.Describe(code).Zh, Frames: rep.Frames}
 	result, merr := canonical(rep.Result)
 	if merr == nil {
 		body := sign.Answer{
@@ -167,23 +202,35 @@ func (s *Server) write(w http.ResponseWriter, to string, nonce sign.Nonce, rep *
 		}
 		out.Body, out.Sign, merr = sign.Sign(s.Signer, keys.AnswerV1, &body)
 	}
-	if merr != nil {
-		s.Log.Error("cannot sign an answer", "err", merr)
-		out = answer{Code: problem.Internal, Msg: problem.Describe(problem.Internal).Zh}
+	var pieces [][]byte
+	var size int64
+	media := "application/json; charset=utf-8"
+	if merr == nil && binary && len(out.Body) <= maxBody {
+		media = Binary
+		pieces, size, merr = binaryMessage(out.Body, out.Sign, out.Frames)
+	} else if merr == nil {
+		var data []byte
+		data, merr = json.Marshal(&out)
+		pieces, size = [][]byte{data}, int64(len(data))
 	}
-	data, merr := json.Marshal(&out)
 	if merr != nil {
 		s.Log.Error("cannot write an answer", "err", merr)
-		data = []byte(`{"code":"INTERNAL","msg":""}`)
+		data := []byte(`{"code":"INTERNAL","msg":""}`)
+		media, pieces, size = "application/json; charset=utf-8", [][]byte{data}, int64(len(data))
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header()["Content-Length"] = []string{itoa(len(data))}
-	w.Write(data)
+	w.Header().Set("Content-Type", media)
+	w.Header()["Content-Length"] = []string{itoa(size)}
+	for _, p := range pieces {
+		if _, err := w.Write(p); err != nil {
+			return // the caller has gone
+		}
+	}
 }
 
 // refusal is the result of an answer whose code is not 000000.
 type refusal struct {
-	Detail string `json:"detail"`
+	Detail     string `json:"detail"`
+	RetryAfter uint64 `json:"retry_after"` // milliseconds; 0 where it does not matter when
 }
 
 func detail(err error) string {

@@ -32,18 +32,11 @@ const (
 	OpPing    = "ping"
 )
 
-// request is a call on the wire.
-type request struct {
-	Body   []byte       `json:"body"`
-	Sign   []byte       `json:"sign"`
-	Frames []seal.Frame `json:"frames,omitempty"`
-}
-
-// answer is an answer on the wire. Code and Msg are for gateways and people;
-// Body holds the code that counts.
-type answer struct {
-	Code   string       `json:"code"`
-	Msg    string       `json:"msg"`
+// message is a call or an answer on the wire in its JSON form. Code and Msg, of
+// answers, are for gateways and people; Body holds the code that counts.
+type message struct {
+	Code   string       `json:"code,omitempty"`
+	Msg    string       `json:"msg,omitempty"`
 	Body   []byte       `json:"body,omitempty"`
 	Sign   []byte       `json:"sign,omitempty"`
 	Frames []seal.Frame `json:"frames,omitempty"`
@@ -53,6 +46,7 @@ type answer struct {
 type Reply struct {
 	Result any // canonical object; nil for {}
 	Frames []seal.Frame
+	Sent   func() // called when the answer was written, or could not be; nil for nothing
 }
 
 // empty is the result or the arguments of an operation that has none.

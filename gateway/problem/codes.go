@@ -37,6 +37,7 @@ const (
 	Territory     = "TERRITORY"
 	BreakGlass    = "BREAK_GLASS"
 	Busy          = "BUSY"
+	RateLimited   = "RATE_LIMITED"
 	Unauthorized  = "UNAUTHORIZED"
 	Forbidden     = "FORBIDDEN"
 	NotFound      = "NOT_FOUND"
@@ -98,6 +99,7 @@ var table = map[string]Text{
 	Territory:     {"登记机关无权登记这个节点", "the registrar may not name this node", "核对节点标识与辖区"},
 	BreakGlass:    {"换钥未经旧钥确认，等待人工核准", "a key change without the old key's consent waits for a person", "电话核实后由管理员核准"},
 	Busy:          {"本节点正忙，请稍后重试", "the node is busy; try again later", "稍候会自动重试"},
+	RateLimited:   {"请求过于频繁，请按所示时间稍后再试", "too many requests; wait as long as the answer says", "稍候会自动重试；长期出现请与对方商定限额（limits）"},
 	Unauthorized:  {"缺少或错误的接口令牌", "missing or wrong API token", "在 Authorization: Bearer 中提供令牌；见 keys/api.token"},
 	Forbidden:     {"该令牌没有这项权限", "the token lacks this right", "请管理员在 fayi.yaml 的 api.keys 中授权"},
 	NotFound:      {"没有找到", "not found", "核对名称"},

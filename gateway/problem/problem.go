@@ -3,17 +3,20 @@ package problem
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // OK is the code of an answer that did what was asked.
 const OK = "000000"
 
 // Error is an error with a stable code. Detail is a short technical addition
-// that names no person and no secret; Err is for the log only.
+// that names no person and no secret; Err is for the log only; RetryAfter, if
+// not zero, is how long to wait before asking again.
 type Error struct {
-	Code   string
-	Detail string
-	Err    error
+	Code       string
+	Detail     string
+	Err        error
+	RetryAfter time.Duration
 }
 
 // New returns an error with a code of the table.
@@ -47,6 +50,15 @@ func Code(err error) string {
 		return e.Code
 	}
 	return Internal
+}
+
+// RetryAfter returns how long err asks to wait, zero if it does not say.
+func RetryAfter(err error) time.Duration {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.RetryAfter
+	}
+	return 0
 }
 
 // Text is what a person reads about a code.
