@@ -302,7 +302,7 @@ func TestSlowDrip(t *testing.T) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(2 * p.server.Grace):
+		case <-time.After(5 * p.server.Grace):
 			return &call.Reply{}, nil
 		}
 	}
