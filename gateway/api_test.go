@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fayi/crypto/sign"
 	"fayi/gateway"
@@ -33,6 +34,7 @@ const (
 	aidToken    = "token of the legal aid system"  // publishes legal_aid_case as source aid, reads nothing
 	venueToken  = "token of the venue system"      // publishes service_venue as source main
 	readerToken = "token of a reading application" // reads consultation, publishes nothing
+	deskToken   = "token of the operator's desk"   // decides what waits for a person, nothing else
 	lostToken   = "token of a removed source"      // counts as a source that is not there
 )
 
@@ -52,9 +54,11 @@ var apiWorld = sync.OnceValues(func() (*world, error) {
 			if err := c.Store.InTx(ctx, install); err != nil {
 				panic(err)
 			}
+			c.Brakes = sequencer.Brakes{Floor: 20, DeletePercent: 5, ChangePercent: 20, Window: time.Hour}
 			c.Sources = append(c.Sources, sequencer.Source{Name: "aid", Table: "outbox_aid", Types: []string{"legal_aid_case"}})
 			c.APIKeys = append(c.APIKeys,
 				gateway.APIKey{Name: "aid", SM3: sign.Sum([]byte(aidToken)), Source: "aid", Publish: []string{"legal_aid_case"}},
+				gateway.APIKey{Name: "desk", SM3: sign.Sum([]byte(deskToken)), Operate: true},
 				gateway.APIKey{Name: "venue", SM3: sign.Sum([]byte(venueToken)), Source: "main", Publish: []string{"service_venue"}},
 				gateway.APIKey{Name: "reader", SM3: sign.Sum([]byte(readerToken)), Read: []string{"consultation"}},
 				gateway.APIKey{Name: "lost", SM3: sign.Sum([]byte(lostToken)), Source: "gone", Publish: []string{"*"}})

@@ -26,6 +26,7 @@ type Config struct {
 	APIKeys []APIKey
 	Peers   []Peer
 	Sources []sequencer.Source
+	Brakes  sequencer.Brakes    // of every source; zero: none
 	Publish map[string][]string // record type or "*" → audiences; absent: the pack's default for Role
 	Inbox   []string            // record types delivered to exchange_inbox
 
@@ -51,6 +52,7 @@ type APIKey struct {
 	Source  string   // the source its records count as; "" for the first
 	Publish []string // record types, "*" for all
 	Read    []string
+	Operate bool // may decide what waits for a person
 }
 
 // may reports whether a list of record types holds one.

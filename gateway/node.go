@@ -174,7 +174,7 @@ func (n *Node) openSequencers(ctx context.Context) error {
 	for _, src := range append([]sequencer.Source{own}, n.cfg.Sources...) {
 		s := &sequencer.Sequencer{
 			Source: src, Store: n.cfg.Store, Directory: n.engine.Directory, Signer: n.engine.Signer, Cert: n.cfg.Identity.SignCert,
-			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.audiences, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
+			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.audiences, Brakes: n.cfg.Brakes, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
 		}
 		if err := s.Init(ctx); err != nil {
 			return err
@@ -401,7 +401,8 @@ func (n *Node) publishNotes(ctx context.Context) {
 	}
 }
 
-// purge forgets idempotency keys after seven days and events after 180.
+// purge forgets idempotency keys after seven days, events after 180 and the pace
+// of sources after two.
 func (n *Node) purge(ctx context.Context) {
 	t := time.NewTicker(time.Hour)
 	defer t.Stop()
@@ -409,7 +410,8 @@ func (n *Node) purge(ctx context.Context) {
 		const day = 24 * time.Hour
 		_, err1 := n.cfg.Store.PurgeRemembered(ctx, time.Now().Add(-7*day).UnixMicro())
 		_, err2 := n.cfg.Store.PurgeEvents(ctx, time.Now().Add(-180*day).UnixMicro())
-		if err := errors.Join(err1, err2); err != nil && ctx.Err() == nil {
+		err3 := n.cfg.Store.PurgePace(ctx, time.Now().Add(-2*day).UnixMicro())
+		if err := errors.Join(err1, err2, err3); err != nil && ctx.Err() == nil {
 			n.cfg.Log.WarnContext(ctx, "purge", "err", err)
 		}
 		select {

@@ -126,6 +126,14 @@ func (d Dialect) asciiEquals(column string) string {
 	return column + " = CONVERT(? USING ascii) COLLATE ascii_bin"
 }
 
+// asciiAfter is asciiEquals for "greater than".
+func (d Dialect) asciiAfter(column string) string {
+	if d == SQLite {
+		return column + " > ?"
+	}
+	return column + " > CONVERT(? USING ascii) COLLATE ascii_bin"
+}
+
 // keyEquals compares record_key with a parameter of bytes.
 func (d Dialect) keyEquals() string {
 	if d == SQLite {

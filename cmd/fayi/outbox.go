@@ -29,6 +29,7 @@ func cmdOutbox(ctx context.Context, e *env, args []string) int {
 			{"status", outboxStatus, "等待发送和被拒的数量", "how much waits and how much was rejected"},
 			{"rejected", outboxRejected, "列出被拒记录和原因", "list rejected records and why"},
 			{"retry", outboxRetry, "重新提交被拒记录", "resubmit rejected records"},
+			{"confirm", outboxConfirm, "放行或拒绝因大量删改而停住的记录", "let pass or refuse what was held as too many deletions or changes"},
 		},
 		example: "fayi outbox status -c fayi.yaml"}, args)
 }
@@ -142,8 +143,12 @@ func outboxStatus(ctx context.Context, e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
+	held, err := heldTypes(ctx, st, c)
+	if err != nil {
+		return e.fail(err)
+	}
 	if *asJSON {
-		e.json(map[string]any{"sources": waiting, "rejected": rejected})
+		e.json(map[string]any{"sources": waiting, "rejected": rejected, "held": held})
 		return exitOK
 	}
 	rows := [][]string{{e.text("来源", "SOURCE"), e.text("表", "TABLE"), e.text("等待发送", "WAITING"), e.text("最早一条", "OLDEST")}}
@@ -158,6 +163,7 @@ func outboxStatus(ctx context.Context, e *env, args []string) int {
 		rows = append(rows, []string{w.Source, w.Table, n, oldest})
 	}
 	e.table(rows)
+	e.showHeld(held)
 	if len(rejected) == 0 {
 		e.say("没有被拒记录", "no rejected records")
 		return exitOK

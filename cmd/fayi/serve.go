@@ -93,6 +93,7 @@ func nodeConfig(c *config.File, st *store.Store, id *keys.Identity, log *slog.Lo
 		Node: c.Node, Role: c.Role, Store: st, Identity: id, DataDir: c.KeysDir(), PeerAddr: c.Listen.Peers, LocalAddr: c.Listen.Local,
 		Publish: c.Publish, Inbox: c.Inbox, NoteEvery: c.Notes.Every, NoteLimit: c.Notes.Limit, PacksDir: c.Abs(c.Packs),
 		TracePath: c.TracePath(), AcceptTest: c.Test, Log: log,
+		Brakes: sequencer.Brakes{Floor: int64(c.Brakes.Floor), DeletePercent: int64(c.Brakes.DeletePercent), ChangePercent: int64(c.Brakes.ChangePercent), Window: c.Brakes.Window},
 	}
 	if t := c.Listen.TLS; t != nil {
 		pair, err := tls.LoadX509KeyPair(c.Abs(t.Cert), c.Abs(t.Key))
@@ -102,7 +103,7 @@ func nodeConfig(c *config.File, st *store.Store, id *keys.Identity, log *slog.Lo
 		cfg.PeerTLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	}
 	for _, k := range c.API.Keys {
-		key := gateway.APIKey{Name: k.Name, Source: k.Source, Publish: k.Publish, Read: k.Read}
+		key := gateway.APIKey{Name: k.Name, Source: k.Source, Publish: k.Publish, Read: k.Read, Operate: k.Operate}
 		if _, err := hex.Decode(key.SM3[:], []byte(k.SM3)); err != nil {
 			return cfg, err
 		}

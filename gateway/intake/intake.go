@@ -24,6 +24,7 @@ const (
 	KeyMismatch = "KEY_MISMATCH"
 	KeyNFC      = "KEY_NOT_NFC"
 	Internal    = "INTERNAL"
+	Brake       = "BRAKE"
 )
 
 // lineOverhead is more than what a line adds to key and data.

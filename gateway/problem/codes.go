@@ -61,6 +61,7 @@ const (
 	PackWaits     = "PACK_WAITS"
 	PackAdopted   = "PACK_ADOPTED"
 	PackBraked    = "PACK_BRAKED"
+	Brake         = "BRAKE"
 )
 
 var table = map[string]Text{
@@ -113,6 +114,7 @@ var table = map[string]Text{
 	Ahead:         {"数据库由更新版本的程序建立", "the database belongs to a newer version", "请使用不低于该版本的程序"},
 	JournalAhead:  {"数据库落后于 heads.journal，可能被回退", "the database is behind heads.journal and may have been rolled back", "下一段数据会另开新一代；请核对是否恢复过旧备份"},
 	JoinCode:      {"入网核对码不符", "the join code does not match", "请与对方电话核对屏幕上的 5×4 位数字"},
+	Brake:         {"短时间内删除或修改过多，等待人工确认", "too much was deleted or changed at once; a person must confirm", "运行 fayi outbox status 查看，用 fayi outbox confirm 放行或拒绝"},
 	AlreadyExists: {"已经存在", "already exists", "换一个目录或名称"},
 	PackDamaged:   {"数据规范包文件不完整或已损坏", "the schema pack file is incomplete or damaged", "重新获取该文件；反复出现请联系发布方"},
 	PackSigner:    {"数据规范包不是由发布节点的登记机关或其授权的签发人签名", "the schema pack is not signed by its node's registrar or a signer it names", "不予采用；请向发布方的登记机关核实"},

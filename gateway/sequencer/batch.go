@@ -29,6 +29,8 @@ type batch struct {
 	replaced  map[string][]store.Pos // versions that a new one replaces, by stream
 	supersede []uint64               // rejected rows whose repair came too late
 	tallied   map[string]*Tally
+	turns     []store.Turn           // what it does to the numbers of keys
+	spent     map[string]int64       // rows let through or turned away by a person's decision, by type
 	outcomes  map[*outbox.Row]string // for the trace
 }
 
@@ -36,6 +38,7 @@ type batch struct {
 type appending struct {
 	name    string
 	stream  store.Stream
+	turn    turn
 	gen     uint64                    // of the segments to come
 	latest  map[[16]byte]store.Latest // of the keys at hand, moving as lines are added
 	stored  map[[16]byte]store.Pos    // where those keys were before this batch
@@ -53,7 +56,7 @@ type pending struct {
 func newBatch(s *Sequencer) *batch {
 	return &batch{
 		s: s, registry: s.Schemas(), streams: map[string]*appending{}, replaced: map[string][]store.Pos{},
-		tallied: map[string]*Tally{}, outcomes: map[*outbox.Row]string{},
+		tallied: map[string]*Tally{}, spent: map[string]int64{}, outcomes: map[*outbox.Row]string{},
 	}
 }
 
@@ -208,6 +211,7 @@ func (a *appending) add(b *batch, rec *record) bool {
 	if same && !rec.row.Resend() && !a.open[l.Pos] {
 		return false
 	}
+	a.turn.count(rec.row.Op, exists, same, l)
 	p := pending{rec: rec}
 	if known {
 		p.was = &seal.Was{Gen: l.Gen, Seq: l.Seq}

@@ -34,6 +34,9 @@ func (b *batch) intake(row *outbox.Row) {
 			b.reject(row, schemas.Faults{intake.Fault(intake.Internal, "")})
 		}
 	}()
+	if b.refused(row) {
+		return
+	}
 	rec, faults := b.check(row)
 	if len(faults) > 0 {
 		b.reject(row, faults)

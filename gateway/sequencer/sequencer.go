@@ -45,6 +45,7 @@ type Sequencer struct {
 	StoreKey  *keys.StoreKey
 	Schemas   func() *schemas.Registry
 	Audiences func(recordType string) []string // of business types at this node
+	Brakes    Brakes
 	Journal   *replicate.Journal
 	Hub       *replicate.Hub
 	Trace     *trace.Writer
@@ -52,7 +53,8 @@ type Sequencer struct {
 
 	reader  *outbox.Reader
 	hashes  *Hashes
-	nextGen map[string]bool // streams whose database was found behind heads.journal
+	nextGen map[string]bool        // streams whose database was found behind heads.journal
+	brakes  map[string]store.Brake // of this source, by type, as last read
 }
 
 // Hashes are the node's keyed hashes of keys and contents: they tell versions
@@ -139,16 +141,16 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	if now := time.Now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
 		return 0, false, problem.New(problem.KeyEnded, "this node's own certificate is good from %s to %s", s.Cert.NotBefore(), s.Cert.NotAfter())
 	}
-	rows, more, err := s.reader.Read(ctx, outbox.Limit{Rows: roundRows, Bytes: roundBytes})
+	rows, more, err := s.read(ctx)
 	if err != nil || len(rows) == 0 {
 		return 0, false, err
 	}
-	b := newBatch(s)
-	for i := range rows {
-		b.intake(&rows[i])
-	}
-	if err := b.decide(ctx); err != nil {
+	b, rows, err := s.decideWithin(ctx, rows)
+	if err != nil {
 		return 0, false, err
+	}
+	if len(rows) == 0 { // all of them wait for a person; others are read next
+		return 0, true, nil
 	}
 	appends, err := b.seal(ctx)
 	if err != nil {
@@ -171,6 +173,12 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 			}
 		}
 		if err := s.Store.AddTallies(ctx, tx, b.tallies()); err != nil {
+			return err
+		}
+		if err := s.Store.AddTurns(ctx, tx, b.turns); err != nil {
+			return err
+		}
+		if err := s.spendBrakes(ctx, tx, b.spent, !more); err != nil {
 			return err
 		}
 		return s.reader.Remove(ctx, tx, rows)
@@ -275,6 +283,9 @@ func (s *Sequencer) Check(r outbox.Record) schemas.Faults {
 	_, faults := newBatch(s).check(&row)
 	return faults
 }
+
+// Reader reads the source's outbox.
+func (s *Sequencer) Reader() *outbox.Reader { return s.reader }
 
 // Waiting tells how many rows wait, up to a bound, and since when.
 func (s *Sequencer) Waiting(ctx context.Context) (int64, time.Time, error) {

@@ -78,6 +78,19 @@ func (d dialect) upsert(keys, cols []string, version string) string {
 	return b.String()
 }
 
+// add is the end of an INSERT that adds to the counters cols of the row with the same keys.
+func (d dialect) add(keys []string, cols ...string) string {
+	form, tail := "%[1]s=%[1]s+VALUES(%[1]s)", " ON DUPLICATE KEY UPDATE "
+	if d.kind == outbox.SQLite {
+		form, tail = "%[1]s=%[1]s+excluded.%[1]s", " ON CONFLICT("+strings.Join(keys, ",")+") DO UPDATE SET "
+	}
+	set := make([]string, len(cols))
+	for i, c := range cols {
+		set[i] = fmt.Sprintf(form, c)
+	}
+	return tail + strings.Join(set, ", ")
+}
+
 // Bounds of TIMESTAMP on engines where it has 32 bits.
 var (
 	firstTimestamp = time.Unix(1, 0)

@@ -54,6 +54,17 @@ func (c checker) file(f *File) {
 	c.sources(f.Sources)
 	c.publish(f)
 	c.types("inbox", f.Inbox)
+	if f.Brakes.Floor < 0 {
+		c.fault("brakes.floor", "应为正整数", "must be a positive number")
+	}
+	for path, n := range map[string]int{"brakes.delete_percent": f.Brakes.DeletePercent, "brakes.change_percent": f.Brakes.ChangePercent} {
+		if n < 1 || n > 100 {
+			c.fault(path, "应在 1 到 100 之间，100 表示不限", "must be 1 to 100, 100 for no limit")
+		}
+	}
+	if f.Brakes.Window < time.Minute || f.Brakes.Window > 24*time.Hour {
+		c.fault("brakes.window", "应在 1m 到 24h 之间", "must be between 1m and 24h")
+	}
 	if f.Notes.Every < 10*time.Millisecond || f.Notes.Every > time.Hour {
 		c.fault("notes.every", "应在 10ms 到 1h 之间", "must be between 10ms and 1h")
 	}

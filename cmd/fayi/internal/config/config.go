@@ -25,6 +25,7 @@ type File struct {
 	Publish  map[string][]string `yaml:"publish"` // record type or "*" → audiences; default: the pack's for the role
 	Inbox    []string            `yaml:"inbox"`   // record types of peers delivered to exchange_inbox; default: all
 	Notes    Notes               `yaml:"notes"`
+	Brakes   Brakes              `yaml:"brakes"`
 	Packs    string              `yaml:"packs"` // folder of further packs, one folder each; need not exist; default: packs
 	Trace    string              `yaml:"trace"` // file for trace events; empty: none
 	Test     bool                `yaml:"test"`  // accept streams of the audience "test"
@@ -74,6 +75,7 @@ type APIKey struct {
 	Source  string   `yaml:"source"`  // name of the source its records count as; default: the first
 	Publish []string `yaml:"publish"` // record types, "*" for all
 	Read    []string `yaml:"read"`
+	Operate bool     `yaml:"operate"` // may decide what waits for a person
 }
 
 // Peer is a node this one dials.
@@ -97,6 +99,14 @@ type Source struct {
 type Notes struct {
 	Every time.Duration `yaml:"every"` // after changes, at most once in; default 60s
 	Limit time.Duration `yaml:"limit"` // alarm where a peer's note is older; default 2h
+}
+
+// Brakes bounds what one source may delete and change before a person is asked (design §5).
+type Brakes struct {
+	Floor         int           `yaml:"floor"`          // so many deletions and changed keys always pass; default 50
+	DeletePercent int           `yaml:"delete_percent"` // of a type's keys, 100 for no limit; default 5
+	ChangePercent int           `yaml:"change_percent"` // default 20
+	Window        time.Duration `yaml:"window"`         // default 1h
 }
 
 // Any stands for every record type.
@@ -160,6 +170,17 @@ func (f *File) defaults() {
 	}
 	if f.Inbox == nil {
 		f.Inbox = []string{Any}
+	}
+	number := func(n *int, v int) {
+		if *n == 0 {
+			*n = v
+		}
+	}
+	number(&f.Brakes.Floor, 50)
+	number(&f.Brakes.DeletePercent, 5)
+	number(&f.Brakes.ChangePercent, 20)
+	if f.Brakes.Window == 0 {
+		f.Brakes.Window = time.Hour
 	}
 	if f.Notes.Every == 0 {
 		f.Notes.Every = time.Minute

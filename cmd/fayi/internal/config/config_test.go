@@ -45,6 +45,7 @@ func TestDefaults(t *testing.T) {
 		Sources:  []config.Source{{Name: "main", Table: "exchange_outbox", Types: []string{"*"}, Ops: []string{"put", "del"}}},
 		Inbox:    []string{"*"},
 		Notes:    config.Notes{Every: time.Minute, Limit: 2 * time.Hour},
+		Brakes:   config.Brakes{Floor: 50, DeletePercent: 5, ChangePercent: 20, Window: time.Hour},
 		Packs:    "packs",
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.File{})); d != "" {

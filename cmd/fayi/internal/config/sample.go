@@ -52,7 +52,7 @@ listen:
 
 api:
   keys:                          # 本地接口的令牌，只存 SM3 值；第一个令牌在 keys/api.token
-    - {name: main, sm3: "{{.APIKey}}", publish: ["*"], read: ["*"]}
+    - {name: main, sm3: "{{.APIKey}}", publish: ["*"], read: ["*"], operate: true}
 {{if .Parent}}
 peers:                           # 由本节点主动连接的节点；对方主动连来的无须写
   - {id: {{q .Parent}}, url: {{q .URL}}, push: true, poll: true}
@@ -65,6 +65,7 @@ sources:                         # 业务系统写入的发件表，每个系统
 # publish: {"*": [upstream]}     # 各类记录发给谁；不写则按数据规范包对本级的规定
 inbox: ["*"]                     # 收到的哪些记录写入 exchange_inbox；[] 表示都不写
 notes: {every: 60s, limit: 2h}   # 数据头公告：多久发一次；对方多久没有公告即告警
+brakes: {floor: 50, delete_percent: 5, change_percent: 20, window: 1h}   # 一个来源在此时间内删、改某类记录超过此限即等待人工确认
 packs: packs                     # 增补的数据规范包目录，可以没有
 trace: ""                        # 事件跟踪文件，排查时用
 test: false                      # 是否接收受众为 test 的试验数据
