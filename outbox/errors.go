@@ -12,6 +12,7 @@ const (
 	CodeNotFound   = "NOT_FOUND"
 	CodeNotOpen    = "NOT_OPEN"
 	CodeSuperseded = "SUPERSEDED"
+	CodeAccount    = "BAD_ACCOUNT"
 )
 
 // Error is a refusal a person can act on. It never contains a key or a payload, so it may be logged and shown.

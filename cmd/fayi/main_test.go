@@ -144,7 +144,7 @@ func TestHelp(t *testing.T) {
 		switch c.name {
 		case "demo", "serve", "pull": // of their own files and tests
 		case "outbox":
-			names = append(names, []string{"outbox"}, []string{"outbox", "install"}, []string{"outbox", "status"}, []string{"outbox", "rejected"}, []string{"outbox", "retry"}, []string{"outbox", "confirm"})
+			names = append(names, []string{"outbox"}, []string{"outbox", "install"}, []string{"outbox", "status"}, []string{"outbox", "rejected"}, []string{"outbox", "retry"}, []string{"outbox", "confirm"}, []string{"outbox", "triggers"})
 		case "schema":
 			names = append(names, []string{"schema"}, []string{"schema", "list"}, []string{"schema", "show"}, []string{"schema", "check"}, []string{"schema", "xsd"}, []string{"schema", "docs"}, []string{"schema", "diff"})
 		case "peer":

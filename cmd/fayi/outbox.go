@@ -23,83 +23,16 @@ import (
 
 func cmdOutbox(ctx context.Context, e *env, args []string) int {
 	return e.group(ctx, group{name: "fayi outbox",
-		zh: "发件表：安装、状态、被拒记录、重新提交。", en: "Outbox: install, status, rejected, retry.",
+		zh: "发件表：安装、触发器、状态、被拒记录、重新提交。", en: "Outbox: install, triggers, status, rejected, retry.",
 		commands: []command{
 			{"install", outboxInstall, "建立业务系统写入的表", "create the tables business systems write to"},
+			{"triggers", outboxTriggers, "业务系统不改代码：按映射生成触发器", "no change of code: triggers from a map of columns"},
 			{"status", outboxStatus, "等待发送和被拒的数量", "how much waits and how much was rejected"},
 			{"rejected", outboxRejected, "列出被拒记录和原因", "list rejected records and why"},
 			{"retry", outboxRetry, "重新提交被拒记录", "resubmit rejected records"},
 			{"confirm", outboxConfirm, "放行或拒绝因大量删改而停住的记录", "let pass or refuse what was held as too many deletions or changes"},
 		},
 		example: "fayi outbox status -c fayi.yaml"}, args)
-}
-
-func outboxInstall(ctx context.Context, e *env, args []string) int {
-	f := e.flags(help{name: "fayi outbox install",
-		zh: "在节点数据库中建立发件表、被拒表、收件表，以及配置中各来源的表；已有的不动。\n" +
-			"-dry-run 只打印建表语句，可加 -dialect 而不需要节点，交给业务库管理员执行。",
-		en: "Create outbox, rejected and inbox tables and those of the configured sources in the node's database; what is there stays.\n" +
-			"-dry-run prints the statements; with -dialect it needs no node.",
-		example: "fayi outbox install -dialect mysql -dry-run"})
-	conf := f.config()
-	dialect := f.string("dialect", "", "数据库`种类`：mysql 或 sqlite，只用于 -dry-run", "`kind` of database: mysql or sqlite, with -dry-run only")
-	dry := f.bool("dry-run", "只打印建表语句", "print the statements only")
-	rest, code, ok := f.parse(args)
-	if !ok {
-		return code
-	}
-	switch {
-	case len(rest) > 0:
-		return f.usage("outbox install 不带参数", "outbox install takes no arguments")
-	case *dialect != "" && !*dry:
-		return f.usage("-dialect 只与 -dry-run 同用", "-dialect goes with -dry-run")
-	case *dialect != "" && outbox.Statements(outbox.Dialect(*dialect)) == nil:
-		return f.usage("-dialect 只能是 mysql 或 sqlite", "-dialect is mysql or sqlite")
-	case *dialect != "":
-		e.statements(outbox.Statements(outbox.Dialect(*dialect)))
-		return exitOK
-	}
-	c, err := config.Load(*conf)
-	if err != nil {
-		return e.fail(err)
-	}
-	stmts := outbox.Statements(c.Dialect())
-	names := []string{outbox.Table, outbox.RejectedTable, "exchange_inbox", "exchange_inbox_cursor"}
-	for _, s := range c.Sources {
-		more, err := outbox.SourceStatements(c.Dialect(), s.Table)
-		if err != nil {
-			return e.fail(err)
-		}
-		if s.Table != outbox.Table {
-			stmts, names = append(stmts, more...), append(names, s.Table)
-		}
-	}
-	if *dry {
-		e.statements(stmts)
-		return exitOK
-	}
-	st, err := c.OpenStore(ctx)
-	if err != nil {
-		return e.fail(err)
-	}
-	defer st.Close()
-	for _, s := range stmts {
-		err := st.InTx(ctx, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, s)
-			return err
-		})
-		if err != nil {
-			return e.fail(err)
-		}
-	}
-	e.say("表已就绪：%s", "tables are there: %s", e.list(names))
-	return exitOK
-}
-
-func (e *env) statements(list []string) {
-	for _, s := range list {
-		fmt.Fprintf(e.stdout, "%s;\n\n", s)
-	}
 }
 
 type waitingJSON struct {
@@ -192,7 +125,7 @@ func countWaiting(ctx context.Context, st *store.Store, c *config.File) ([]waiti
 		n, oldest, err := r.Waiting(ctx)
 		if err != nil {
 			return nil, &said{code: "NO_TABLE", zh: "读不了来源 " + s.Name + " 的表 " + s.Table, en: "table " + s.Table + " of source " + s.Name + " cannot be read", err: err,
-				hintZH: "运行 fayi outbox install 建表", hintEN: "create it with fayi outbox install"}
+				hintZH: "运行 fayi outbox install -apply 建表", hintEN: "create it with fayi outbox install -apply"}
 		}
 		w := waitingJSON{Source: s.Name, Table: s.Table, Waiting: n, AtLeast: n >= outbox.MaxWaiting}
 		if n > 0 {

@@ -204,7 +204,10 @@ func (c checker) sources(list []Source) {
 			case s.Table == replicate.OwnOutbox:
 				c.fault(at+".table", "是节点自己的表，不能作为来源", "is the node's own table and no source")
 			}
-			c.once(at+".table", s.Table, tables, i)
+			c.once(at+".table", s.DSN+" "+s.Table, tables, i)
+		}
+		if s.DSN != "" {
+			c.secret(at+".dsn", s.DSN)
 		}
 		c.types(at+".types", s.Types)
 		for j, op := range s.Ops {

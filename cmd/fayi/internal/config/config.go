@@ -93,6 +93,9 @@ type Source struct {
 	Types  []string `yaml:"types"`  // "*" for all; default: all
 	Ops    []string `yaml:"ops"`    // put, del; default: both
 	Prefix string   `yaml:"prefix"` // every key begins with it; default: none
+	// DSN is "file:" and the path of a file that holds the data source name of the MySQL database the table is in;
+	// default: the node's own database.
+	DSN string `yaml:"dsn"`
 }
 
 // Notes paces head notes (protocol §4).

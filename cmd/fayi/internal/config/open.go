@@ -62,13 +62,21 @@ func (f *File) DSN() (string, error) {
 	if !strings.HasPrefix(f.Database.DSN, filePrefix) {
 		return f.Database.DSN, nil
 	}
-	return readSecret(f.Abs(f.Database.DSN))
+	return ReadSecret(f.Abs(f.Database.DSN))
+}
+
+// SourceDSN is the name of the database a source's table is in, "" for the node's own.
+func (f *File) SourceDSN(s Source) (string, error) {
+	if s.DSN == "" {
+		return "", nil
+	}
+	return ReadSecret(f.Abs(s.DSN))
 }
 
 const maxSecret = 4 << 10
 
-// readSecret reads the one line of a file that nobody else may read.
-func readSecret(path string) (string, error) {
+// ReadSecret reads the one line of a file that nobody else may read.
+func ReadSecret(path string) (string, error) {
 	fd, err := os.Open(path)
 	if err != nil {
 		return "", fmt.Errorf("config: %w", err)
