@@ -36,7 +36,8 @@ type Facts struct {
 	Extensions []Extension `json:"extensions,omitempty"`
 	StopEvent  string      `json:"stopEvent,omitempty"`
 	Stop       time.Time   `json:"stop,omitzero"`
-	Decided    time.Time   `json:"decidedDue,omitzero"` // a due time set by an arbiter
+	Decided    time.Time   `json:"decidedDue,omitzero"`    // a due time set by an arbiter, a merge or a refused result
+	Inferred   bool        `json:"stopInferred,omitempty"` // the stop was concluded from a later state: no evidence of being in time
 	// PeerStart and PeerStop are the other side's statements of the same moments.
 	PeerStart time.Time `json:"peerStart,omitzero"`
 	PeerStop  time.Time `json:"peerStop,omitzero"`
@@ -57,7 +58,7 @@ type Figure struct {
 	Facts
 	Rule      Rule      `json:"rule"`
 	Calendar  string    `json:"calendar"`
-	Hours     Hours     `json:"-"`
+	Hours     Hours     `json:"hours,omitzero"` // where the rule counts in business hours
 	AsOf      time.Time `json:"asOf"`
 	Base      time.Time `json:"baseDue"` // before pauses and extensions
 	Due       time.Time `json:"due"`
@@ -71,7 +72,10 @@ type Figure struct {
 
 // Compute is the state of a clock as of a moment. It never fails: what cannot be known is [Missing].
 func Compute(c *Calendar, h Hours, r Rule, f Facts, asOf time.Time) Figure {
-	fig := Figure{Facts: f, Rule: r, Calendar: c.Version, Hours: h, AsOf: asOf}
+	fig := Figure{Facts: f, Rule: r, Calendar: c.Version, AsOf: asOf}
+	if r.Business {
+		fig.Hours = h
+	}
 	note := func(err error) {
 		if err != nil && !fig.Estimated {
 			fig.Estimated, fig.Why = true, err.Error()
@@ -240,12 +244,13 @@ func dueText(t time.Time) string {
 	return t.Format(layout + " 15:04")
 }
 
-// OnTime tells whether a stopped clock stopped in time; known is false where it still runs or cannot be known.
+// OnTime tells whether a stopped clock stopped in time; known is false where it still runs or cannot be known. A stop
+// that was only inferred is not evidence of being in time.
 func (fig Figure) OnTime() (ontime, known bool) {
 	if fig.Estimated || fig.Stop.IsZero() && fig.State != Breached {
 		return false, false
 	}
-	return fig.Breach == nil, true
+	return fig.Breach == nil && !fig.Inferred, true
 }
 
 // WarningLevel is how near a running clock is to its due time: 0 calm, 1 half used, 2 four fifths used, 3 the last

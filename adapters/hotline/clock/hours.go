@@ -7,17 +7,20 @@ import (
 )
 
 // Span is a part of a day, from and to as time since midnight.
-type Span struct{ From, To time.Duration }
+type Span struct {
+	From time.Duration `json:"from,format:sec"`
+	To   time.Duration `json:"to,format:sec"`
+}
 
 // Hours are the business hours of a working day, which may differ by season.
 type Hours struct {
-	Seasons []Season // in force by day of the year; the last one that began holds, before the first the last of them
+	Seasons []Season `json:"seasons"` // in force by day of the year; the last one that began holds, before the first the last of them
 }
 
 // Season is a table of hours from a day of the year (MM-DD) on.
 type Season struct {
-	From  string
-	Spans []Span
+	From  string `json:"from"`
+	Spans []Span `json:"spans"`
 }
 
 // DefaultHours are 8:30–12:00 and 14:00–17:30 all year [INFER].

@@ -198,6 +198,26 @@ func Owner(v ticket.Verb, now, origin, target, third string) string {
 // lets them be concluded; nil if there is none (also when the states are equal). Of equally short chains it is the one
 // that comes first in the table.
 func Infer(from, to ticket.State) []Rule {
+	if from == to {
+		return nil
+	}
+	return search(from, func(s ticket.State) bool { return s == to })
+}
+
+// InferFor is the shortest chain to a state in which the role may do the act; nil if there is none or none is needed.
+func InferFor(from ticket.State, v ticket.Verb, who ticket.Role) []Rule {
+	return search(from, func(s ticket.State) bool { _, _, err := Next(s, "", v, who); return err == nil })
+}
+
+// Behind tells whether an act belongs to a state the hand-off has passed already: it leads, as the table goes, to the
+// present state or to one from which the present can be inferred.
+func Behind(now ticket.State, v ticket.Verb) bool {
+	return slices.ContainsFunc(life.rules, func(r Rule) bool {
+		return r.Verb == v && r.ID != "" && (r.To == now || Infer(r.To, now) != nil)
+	})
+}
+
+func search(from ticket.State, found func(ticket.State) bool) []Rule {
 	type step struct {
 		at   ticket.State
 		path []Rule
@@ -205,16 +225,14 @@ func Infer(from, to ticket.State) []Rule {
 	seen := map[ticket.State]bool{from: true}
 	for queue := []step{{at: from}}; len(queue) > 0; queue = queue[1:] {
 		s := queue[0]
+		if found(s.at) {
+			return s.path
+		}
 		for _, r := range life.rules {
-			if r.From != s.at || !life.infer[r.Verb] || seen[r.To] || r.To == previous {
-				continue
+			if r.From == s.at && life.infer[r.Verb] && !seen[r.To] && r.To != previous {
+				seen[r.To] = true
+				queue = append(queue, step{r.To, append(slices.Clone(s.path), r)})
 			}
-			path := append(slices.Clone(s.path), r)
-			if r.To == to {
-				return path
-			}
-			seen[r.To] = true
-			queue = append(queue, step{r.To, path})
 		}
 	}
 	return nil

@@ -132,7 +132,8 @@ type Event struct {
 	To         State     `json:"to"`
 	Owner      string    `json:"owner"` // after the event
 	Inferred   bool      `json:"inferred,omitempty"`
-	Late       bool      `json:"late,omitempty"` // came after what follows it; stored, moves nothing
+	Late       bool      `json:"late,omitempty"`    // came after what follows it; stored, moves nothing
+	Refused    string    `json:"refused,omitempty"` // code; a peer's act that a rule forbids is stored, moves nothing
 	Rule       string    `json:"transition,omitempty"`
 	Clock      string    `json:"clockRule,omitempty"`
 	Calendar   string    `json:"calendarVersion,omitempty"`

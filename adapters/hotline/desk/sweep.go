@@ -1,0 +1,168 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"fayi/adapters/hotline/clock"
+	"fayi/adapters/hotline/ledger"
+	"fayi/adapters/hotline/ticket"
+)
+
+// Sweep does what time brings as of now: warnings and breaches of clocks, lapses of reviews and waits, the alarm of an
+// unanswered emergency. It is to be called every few seconds; calling it twice does nothing twice.
+func (d *Desk) Sweep(ctx context.Context) error {
+	open, err := d.l.OpenClocks(ctx)
+	if err != nil {
+		return err
+	}
+	now := d.Now()
+	for id, list := range handoffsOf(open) {
+		if !slices.ContainsFunc(list, func(c ledger.Clock) bool { return d.ripe(c, now) }) {
+			continue
+		}
+		if err := d.do(ctx, id, func(m *matter) error { return m.sweep() }); err != nil {
+			return fmt.Errorf("sweep %s: %w", id, err)
+		}
+	}
+	return d.lapses(ctx)
+}
+
+// ripe tells, from the stored figure alone, whether a clock has something to say.
+func (d *Desk) ripe(c ledger.Clock, now time.Time) bool {
+	f := c.Figure
+	if f.Estimated {
+		return c.Warned == 0
+	}
+	if !f.Stop.IsZero() {
+		return false
+	}
+	f.AsOf = now
+	return f.WarningLevel(d.Calendar()) > c.Warned
+}
+
+func (m *matter) sweep() error {
+	old, err := m.t.Clocks(m.ID)
+	if err != nil {
+		return err
+	}
+	cal := m.d.Calendar()
+	for _, c := range m.figures(cal, m.now) {
+		i := slices.IndexFunc(old, func(o ledger.Clock) bool { return o.Round == c.Round && o.Figure.Rule.Clock == c.Figure.Rule.Clock })
+		if i >= 0 {
+			c.Warned = old[i].Warned
+		}
+		if err := m.warn(cal, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Levels of warnings; 4 and 5 as clock.Figure has them.
+const due = 4
+
+func (m *matter) warn(cal *clock.Calendar, c ledger.Clock) error {
+	f := c.Figure
+	level := f.WarningLevel(cal)
+	if f.Estimated {
+		level = 1
+	}
+	if level <= c.Warned || !f.Stop.IsZero() {
+		return nil
+	}
+	which := f.Rule.Clock
+	if (which == "C5" || which == "C5R") && level >= due && m.pending("ext_request") != nil {
+		return nil // asked in time, not answered yet
+	}
+	if err := m.t.Warned(c, level); err != nil {
+		return err
+	}
+	switch {
+	case f.Estimated:
+		return m.t.OpenTask(m.Peer, m.ID, "calendar_missing", which+" 期限为估算："+f.Why, m.now)
+	case which == emergencyClock:
+		return m.t.OpenTask(m.Peer, m.ID, "call_again", "60秒内无人接听或确认，请再次拨打", m.now)
+	case level < due:
+		return m.t.OpenTask(m.Peer, m.ID, fmt.Sprintf("warn_%s_%d", which, level), which+" 即将到期："+f.DueText, m.now)
+	}
+	if _, err := m.note(which, ticket.Payload{Text: "超过期限 " + f.DueText, Due: f.Due, Reason: "BREACH"}); err != nil {
+		return err
+	}
+	return m.t.OpenTask(m.Peer, m.ID, "breach_"+which, which+" 已超期："+f.DueText, m.now)
+}
+
+// lapses are the states that end by time.
+func (d *Desk) lapses(ctx context.Context) error {
+	rows, err := d.l.Find(ctx, ledger.Filter{States: []ticket.State{ticket.ReturnRequested, ticket.PendingInfo, ticket.Suspended, ticket.ResultSubmitted, ticket.Resolved}, Limit: 100_000})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Direction == ticket.In {
+			continue // the origin's node decides about lapses
+		}
+		if err := d.do(ctx, row.ID, func(m *matter) error { return m.lapse() }); err != nil {
+			return fmt.Errorf("lapse %s: %w", row.ID, err)
+		}
+	}
+	return nil
+}
+
+func (m *matter) lapse() error {
+	p, since := m.about.Policy, m.stateSince()
+	act := func(v ticket.Verb, text string) error {
+		_, err := m.perform(deed{verb: v, role: ticket.System, party: m.d.cfg.Self, user: "node", payload: ticket.Payload{Text: text}})
+		return err
+	}
+	over := func(days int) bool {
+		day, err := m.d.Calendar().Add(clock.DayOf(since), days, false)
+		return err == nil && m.now.After(day.At(24*time.Hour))
+	}
+	switch m.State {
+	case ticket.ReturnRequested:
+		if !m.within("C4R", since) && p.ReviewLapse == "approve" {
+			return act("return_approve", "退单审核逾期，按规则视为同意")
+		} else if !m.within("C4R", since) && p.ReviewLapse == "arbitrate" {
+			return act("dispute", "退单审核逾期，按规则提请裁定")
+		}
+	case ticket.PendingInfo:
+		if over(p.InfoWaitWD) {
+			return act("info_timeout", "等待补充到期")
+		}
+	case ticket.Suspended:
+		if e := m.last("suspend_grant"); e != nil {
+			if until, err := clock.ParseDay(e.Payload.Until); err == nil && m.now.After(until.At(24*time.Hour)) {
+				return act("resume", "挂起到期")
+			}
+		}
+	case ticket.ResultSubmitted:
+		if over(p.ResultReviewWD) {
+			return act("result_accept", "审核逾期，视为通过")
+		}
+	case ticket.Resolved:
+		return m.lapseResolved(act)
+	}
+	return nil
+}
+
+// lapseResolved closes after enough failed calls in at least two parts of the day, or when the window to reopen is over.
+func (m *matter) lapseResolved(act func(ticket.Verb, string) error) error {
+	var failed int
+	parts := map[int]bool{}
+	for _, e := range m.events {
+		if e.Verb == "callback" && e.Round == m.Round && e.Refused == "" && e.Payload.Satisfaction != nil && e.Payload.Satisfaction.Result == 8 {
+			failed++
+			parts[e.RecordedAt.In(clock.Zone).Hour()/12] = true
+		}
+	}
+	switch {
+	case failed >= m.about.Policy.CallbackAttempts && len(parts) >= 2:
+		return act("close", "多次回访无法联系")
+	case m.now.After(m.stateSince().AddDate(0, 0, m.about.Policy.ReopenWithin)):
+		return act("close", "重办期限届满")
+	}
+	return nil
+}
