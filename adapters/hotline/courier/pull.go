@@ -164,7 +164,7 @@ func (c *Courier) upload(ctx context.Context, p ticket.Peer, handoff string, f t
 	fmt.Sscanf(x.Said, "sent %d", &at)
 	o := ticket.Outcome{Class: ticket.Delivered}
 	for x.Ref == "" && (o.Class == ticket.Delivered || o.Class == ticket.Duplicate) {
-		next := at
+		var next int64
 		next, o = p.Upload(ctx, f, c.l.Content(ctx, x.SM3), at)
 		switch {
 		case o.Class != ticket.Delivered && o.Class != ticket.Duplicate:

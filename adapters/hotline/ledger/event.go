@@ -61,8 +61,7 @@ func (l *Ledger) Verify(ctx context.Context, id string) error {
 	type stored struct {
 		n          int
 		body       []byte
-		hash       string
-		prev, verb string
+		hash, prev string
 	}
 	list, err := query(ctx, l.st.DB(), func(rs *sql.Rows) (s stored, err error) {
 		if err := rs.Scan(&s.n, &s.body, &s.hash); err != nil {
