@@ -24,7 +24,12 @@ func formatNamed(name string) (func(string) error, bool) {
 		return formats.Division, true
 	case "division-6", "division-9", "division-12":
 		n, _ := strconv.Atoi(name[len("division-"):])
-		return func(s string) error { return formats.DivisionOf(n, s) }, true
+		return func(s string) error { return formats.DivisionOf(n, false, s) }, true
+	case "division-past":
+		return formats.DivisionPast, true
+	case "division-past-6", "division-past-9", "division-past-12":
+		n, _ := strconv.Atoi(name[len("division-past-"):])
+		return func(s string) error { return formats.DivisionOf(n, true, s) }, true
 	case "lawyer-licence":
 		return formats.LawyerLicence17, true
 	case "legal-qualification":
@@ -35,6 +40,8 @@ func formatNamed(name string) (func(string) error, bool) {
 		return formats.DateTime, true
 	case "phone":
 		return formats.Phone, true
+	case "caller-number":
+		return formats.CallerNumber, true
 	}
 	var a, b int
 	if n, err := fmt.Sscanf(name, "decimal-%d-%d", &a, &b); err != nil || n != 2 || name != fmt.Sprintf("decimal-%d-%d", a, b) {
@@ -81,17 +88,25 @@ func (p *pack) compile(e *manifestEntry, faults *faultList) *Type {
 		faults.add(file, "", "%v", err)
 		return nil
 	}
+	whys := map[string]why{}
+	root := p.describe(src.doc, src.doc, "", whys)
+	bound := bindRules("rules/"+e.Name+".json", p.rules[e.Name].list, root, faults)
+	if len(*faults) > before {
+		return nil
+	}
 	fast, err := compileTable(doc)
+	if err == nil {
+		err = fast.addRules(bound)
+	}
 	if err != nil {
-		fast = nil // jsonschema alone judges this type
+		fast = nil // jsonschema and the reference of the rules alone judge this type
 	}
 	t := &Type{
 		name: e.Name, version: e.Version, digest: digest, title: e.Title, en: e.EN, key: e.Key, system: e.System, urgent: e.Urgent,
 		audience: e.Audience, from: p.from, until: p.until, packName: p.Name, packVersion: p.Version, source: src.raw, schema: compiled, table: fast,
-		whys: map[string]why{},
+		root: root, whys: whys, rules: p.rules[e.Name].list, rawRules: p.rawRules(e.Name), bound: bound,
 	}
 	t.ref = fmt.Sprintf("%s@%d#%s", e.Name, e.Version, digest)
-	t.root = p.describe(src.doc, src.doc, "", t.whys)
 	return t
 }
 

@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed packs/national/pack.json packs/national/types packs/national/codes
+//go:embed packs/national/pack.json packs/national/types packs/national/codes packs/national/rules
 var national embed.FS
 
 // Embedded returns the national pack that comes with the program, for [Load].

@@ -19,6 +19,7 @@ const (
 	CodeCode         = "CODE"          // a value outside the code table
 	CodeRange        = "RANGE"         // a number, or a number of elements, outside its bounds
 	CodeRule         = "RULE"          // a rule over several members or elements
+	CodeSuspect      = "SUSPECT"       // a remark: a text that is not what it seems, see formats.Suspect
 	CodeTooMany      = "TOO_MANY"      // more faults than are listed
 )
 

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"fayi/schemas/formats"
 )
 
 // generator makes records by a schema: mostly valid ones, written the many ways JSON can be written.
@@ -152,7 +154,9 @@ func (g *generator) matching(b *strings.Builder, re *syntax.Regexp) {
 func (g *generator) formatted(format string) string {
 	day := time.Date(1900, 1, 1, 0, 0, 0, 0, chinaTime).AddDate(0, 0, g.IntN(365))
 	place := pick(g, []string{"610802", "110101", "650102", "441900", "610000", "710000"})
-	switch format {
+	switch strings.Replace(format, "-past", "", 1) {
+	case "caller-number":
+		return pick(g, []string{g.phone(), formats.Hidden})
 	case "id18":
 		body := "610802" + day.Format("20060102") + fmt.Sprintf("%03d", g.IntN(1000))
 		m := 0 // ISO 7064 MOD 11-2

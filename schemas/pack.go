@@ -90,7 +90,14 @@ type pack struct {
 	manifest
 	schemas map[string]source // by type name
 	tables  map[string]*Table
-	rawCode map[string][]byte // bytes of each table's file
+	rawCode map[string][]byte   // bytes of each table's file
+	rules   map[string]ruleFile // by type name
+}
+
+// ruleFile holds the rules of one type.
+type ruleFile struct {
+	raw  []byte
+	list []Rule
 }
 
 // source is the schema document of one type.
@@ -101,7 +108,7 @@ type source struct {
 
 // readPack reads and checks everything but the meaning of the schemas, putting what it finds into faults.
 func readPack(fsys fs.FS, faults *faultList) *pack {
-	p := &pack{schemas: map[string]source{}, tables: map[string]*Table{}, rawCode: map[string][]byte{}}
+	p := &pack{schemas: map[string]source{}, tables: map[string]*Table{}, rawCode: map[string][]byte{}, rules: map[string]ruleFile{}}
 	left := maxPackBytes
 	read := func(name string) []byte {
 		data, err := readFile(fsys, name, left)
@@ -153,6 +160,25 @@ func readPack(fsys fs.FS, faults *faultList) *pack {
 			continue
 		}
 		p.schemas[name] = source{data, doc}
+	}
+	for _, name := range folder(fsys, "rules", maxTypes, faults) {
+		file := "rules/" + name + ".json"
+		if !slices.ContainsFunc(p.Types, func(e manifestEntry) bool { return e.Name == name }) {
+			faults.add(file, "", "type is not in pack.json")
+		}
+		data := read(file)
+		if data == nil {
+			continue
+		}
+		f := ruleFile{raw: data}
+		if err := strictJSON(data, &f.list); err != nil {
+			faults.add(file, "", "%v", err)
+			continue
+		}
+		if len(f.list) == 0 {
+			faults.add(file, "", "holds no rule; leave it out")
+		}
+		p.rules[name] = f
 	}
 	for i, e := range p.Types {
 		if _, ok := p.schemas[e.Name]; !ok {
@@ -289,8 +315,18 @@ func strictJSON(data []byte, v any) error {
 	return dec.Decode(v)
 }
 
-// digest is SM3 over the JCS form of {"schema","codes","rules"} with the schema as it stands in its file and the tables it names
-// (protocol §2). Packs of this version carry no rules beyond the schema.
+// noRules stands for the rules of a type that has none.
+var noRules = []byte("[]")
+
+func (p *pack) rawRules(name string) []byte {
+	if f, ok := p.rules[name]; ok {
+		return f.raw
+	}
+	return noRules
+}
+
+// digest is SM3 over the JCS form of {"schema","codes","rules"} with the schema and the rules as they stand in their files and the tables
+// the schema names (protocol §2).
 func (p *pack) digest(name string) (string, error) {
 	var b bytes.Buffer
 	b.WriteString(`{"schema":`)
@@ -303,7 +339,9 @@ func (p *pack) digest(name string) (string, error) {
 		fmt.Fprintf(&b, "%q:", table)
 		b.Write(p.rawCode[table])
 	}
-	b.WriteString(`},"rules":[]}`)
+	b.WriteString(`},"rules":`)
+	b.Write(p.rawRules(name))
+	b.WriteByte('}')
 	canonical, err := jcs.Transform(b.Bytes())
 	if err != nil {
 		return "", fmt.Errorf("canonical form: %w", err)

@@ -55,6 +55,7 @@ type objectRule struct {
 	min, max int  // members
 	required memberSet
 	check    condition // without required, which stands above
+	rules    *ruleSet  // over several members; nil if there are none
 }
 
 // memberSet holds the places of members.

@@ -278,6 +278,11 @@ func bytesFormatNamed(name string) func([]byte) bool {
 	case "division-6", "division-9", "division-12":
 		n, _ := strconv.Atoi(name[len("division-"):])
 		return func(b []byte) bool { return len(b) == n && formats.DivisionBytes(b) }
+	case "division-past":
+		return formats.DivisionPastBytes
+	case "division-past-6", "division-past-9", "division-past-12":
+		n, _ := strconv.Atoi(name[len("division-past-"):])
+		return func(b []byte) bool { return len(b) == n && formats.DivisionPastBytes(b) }
 	case "lawyer-licence":
 		return formats.LawyerLicence17Bytes
 	case "legal-qualification":
@@ -288,6 +293,8 @@ func bytesFormatNamed(name string) func([]byte) bool {
 		return formats.DateTimeBytes
 	case "phone":
 		return formats.PhoneBytes
+	case "caller-number":
+		return formats.CallerNumberBytes
 	}
 	var a, b int
 	if _, ok := formatNamed(name); !ok {

@@ -1,6 +1,10 @@
 package schemas
 
-import "bytes"
+import (
+	"bytes"
+
+	"fayi/schemas/rulelang"
+)
 
 // accepts tells whether data is certainly a valid record of the type. A nil table accepts nothing. It is safe on any bytes, reads each once
 // or twice and allocates nothing, except for texts with escapes whose characters matter.
@@ -80,7 +84,15 @@ func (t *table) value(d []byte, i, at, depth int) (end int, marks uint64) {
 		if d[i] != '{' {
 			return refused, 0
 		}
-		return t.object(d, i+1, &t.objects[r.below], depth), 0
+		o := &t.objects[r.below]
+		if o.rules == nil {
+			return t.object(d, i+1, o, depth, nil), 0
+		}
+		var at spans
+		if end = t.object(d, i+1, o, depth, &at); end != refused && o.rules.broken(d, &at) {
+			return refused, 0
+		}
+		return end, 0
 	}
 	return scanAny(d, i, depth), 0
 }
@@ -125,8 +137,8 @@ func (t *table) array(d []byte, i int, r *rule, depth int) (end int, marks uint6
 	}
 }
 
-// object judges the members after an opening brace.
-func (t *table) object(d []byte, i int, o *objectRule, depth int) int {
+// object judges the members after an opening brace, noting in at where those lie that the object's rules name.
+func (t *table) object(d []byte, i int, o *objectRule, depth int, at *spans) int {
 	var there memberSet
 	var marks uint64
 	unknown := 0
@@ -162,10 +174,17 @@ func (t *table) object(d []byte, i int, o *objectRule, depth int) int {
 				return refused
 			}
 			var m uint64
+			start := i
 			if i, m = t.value(d, i, o.first+place, depth+1); i == refused {
 				return refused
 			}
 			marks |= m
+			if at != nil {
+				if slot := o.rules.slots[place]; slot >= 0 {
+					at.there |= 1 << slot
+					at.at[slot] = rulelang.Span{Start: start, End: i}
+				}
+			}
 		}
 		i = scanSpace(d, i)
 		if i >= len(d) {

@@ -31,6 +31,9 @@ type Type struct {
 	table                             *table // nil if the schema has a shape it cannot express
 	root                              *node
 	whys                              map[string]why // place of an allOf branch → its reason
+	rules                             []Rule
+	rawRules                          []byte                 // rules as they stand in the pack
+	bound                             map[string]*boundRules // by the member they are about
 }
 
 // why is the reason a branch of a schema gives: a condition ("when …") or a whole message.
@@ -135,6 +138,9 @@ func (t *Type) InForceAt(at time.Time) bool {
 
 // Schema returns the schema document as it stands in the pack, code tables by name.
 func (t *Type) Schema() []byte { return bytes.Clone(t.source) }
+
+// RulesJSON returns the rules as they stand in the pack, "[]" if there are none.
+func (t *Type) RulesJSON() []byte { return bytes.Clone(t.rawRules) }
 
 // Fields describes the members of a record in the order of the pack. The tables are shared and must not be changed.
 func (t *Type) Fields() []Field { return t.root.fields() }

@@ -32,14 +32,19 @@ func (t *Type) explain(data []byte) Faults {
 		return Faults{*bad}
 	}
 	err := t.schema.Validate(record)
-	if err == nil {
-		return nil
-	}
 	var broken *jsonschema.ValidationError
-	if !errors.As(err, &broken) {
+	if err != nil && !errors.As(err, &broken) {
 		return Faults{*jsonFault("", "记录无法检验："+err.Error(), "record cannot be judged: "+err.Error(), "请联系技术人员")}
 	}
-	found := t.collect(broken, record, nil)
+	var found []finding
+	if broken != nil {
+		found = t.collect(broken, record, nil)
+	}
+	return tell(append(found, t.breaches(Refuse, record, found, Where{})...))
+}
+
+// tell puts findings in order, keeps one for each value (rules apart), and bounds their number.
+func tell(found []finding) Faults {
 	slices.SortStableFunc(found, finding.compare)
 	found = slices.CompactFunc(found, func(a, b finding) bool {
 		return a.Pointer == b.Pointer && (a.Code != CodeRule || a.Message == b.Message)

@@ -173,14 +173,17 @@ func (w wording) explain(f *Fault) {
 		return
 	}
 	f.Message, f.MessageEN = w.title()+"的"+odd.ZH, w.nameEN()+": "+odd.EN
+	f.Hint = oddHint(odd, w.node)
+}
+
+func oddHint(odd *formats.Error, n *node) string {
 	switch {
 	case odd.Code != formats.Structure:
-		f.Hint = "请改正后重新提交"
-	case w.node.Required:
-		f.Hint = "该项必填，请填写真实内容"
-	default:
-		f.Hint = "没有值时请不要写出该字段"
+		return "请改正后重新提交"
+	case n.Required:
+		return "该项必填，请填写真实内容"
 	}
+	return "没有值时请不要写出该字段"
 }
 
 func (w wording) codeFault(f *Fault, k *kind.Enum) {
@@ -250,6 +253,10 @@ func formatHint(format string) string {
 		return "请对照证书原件逐位核对"
 	case "division", "division-6", "division-9", "division-12":
 		return "请按最新行政区划代码填写"
+	case "division-past", "division-past-6", "division-past-9", "division-past-12":
+		return "请按当时的行政区划代码填写"
+	case "caller-number":
+		return "请填写手机号、带区号的固定电话或服务短号；来电未显示号码的，填“" + formats.Hidden + "”"
 	case "date":
 		return "请填写真实日期，如 2026-01-31；没有则不要写出该字段"
 	case "date-time":

@@ -136,6 +136,7 @@ func (c *comparison) pair(o, n *schemas.Type) {
 	}
 	c.tables()
 	c.schema(place{}, c.old.doc, c.new.doc)
+	c.rules(o, n)
 	if len(c.changes) > before {
 		return
 	}

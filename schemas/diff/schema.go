@@ -60,7 +60,7 @@ func (s *side) complete(t *schemas.Type, tables []*schemas.Table) error {
 	if !found {
 		return nil
 	}
-	raw, err := json.Marshal(map[string]any{"schema": json.RawMessage(t.Schema()), "codes": codes, "rules": []any{}})
+	raw, err := json.Marshal(map[string]any{"schema": json.RawMessage(t.Schema()), "codes": codes, "rules": json.RawMessage(t.RulesJSON())})
 	if err != nil {
 		return fmt.Errorf("digest of %s: %w", t.Ref(), err)
 	}

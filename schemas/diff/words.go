@@ -15,6 +15,7 @@ var (
 	whyOrder   = why{"两版同时有效时，节点仍会采用旧版", "where both are in force nodes go on using the old one"}
 	whyDays    = why{"新旧版本并存，生效之日起采用新版", "versions live side by side; the new one is used from that day on"}
 	whyCount   = why{"只影响完整率和引用检查，不影响记录是否合格", "it changes figures of completeness and references, never a verdict"}
+	whyHint    = why{"只影响提示，不影响记录是否合格", "it changes what is pointed out, never a verdict"}
 	whyShield  = why{"敏感级别提高，记录是否合格与此无关", "the field is protected better; no verdict depends on it"}
 	whyExpose  = why{"敏感级别降低，原来遮蔽的内容可能显示出来", "the field is protected less; what was masked may be shown"}
 )

@@ -111,7 +111,7 @@ func (b *Book) typePage(t *schemas.Type, all []*schemas.Type) (*TypePage, error)
 		return nil, fmt.Errorf("packdoc: %s: %w", t.Name(), err)
 	}
 	defs, _ := p.doc["$defs"].(object)
-	p.Rules = b.rulesOf(p.doc, p.fields)
+	p.Rules = append(b.rulesOf(p.doc, p.fields), declared(t)...)
 	b.rows(p, p.doc, defs, p.fields, "", 0, all)
 	for _, f := range p.fields {
 		p.All++

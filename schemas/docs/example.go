@@ -18,7 +18,8 @@ import (
 var formatExamples = map[string]string{
 	"id18": "610802190001010017", "uscc": "31610000MD00000163", "org-code": "MD0000016", "division": "610802", "division-6": "610802",
 	"division-9": "610802001", "division-12": "610802001001", "lawyer-licence": "16108201510900001", "legal-qualification": "A20146108020001",
-	"date": "2026-01-31", "date-time": "2026-01-31T09:30:00+08:00", "phone": "15400000001",
+	"date": "2026-01-31", "date-time": "2026-01-31T09:30:00+08:00", "phone": "15400000001", "caller-number": "15400000001",
+	"division-past": "610802", "division-past-6": "610802", "division-past-9": "610802001", "division-past-12": "610802001001",
 }
 
 // member and record keep the order of the pack, which a Go map would not.
@@ -174,6 +175,9 @@ func (m maker) text(s object, f schemas.Field) string {
 	if name, _ := s["format"].(string); name != "" {
 		if name == "date" && strings.Contains(f.Title, "出生") {
 			return "1900-01-01"
+		}
+		if name == "date-time" && strings.Contains(f.Title, "结束") {
+			return "2026-01-31T11:30:00+08:00" // after the time that says when it began
 		}
 		if v, ok := formatExamples[name]; ok {
 			return v

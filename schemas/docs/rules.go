@@ -12,7 +12,7 @@ import (
 // Rule is one constraint beyond a single field.
 type Rule struct {
 	Words string
-	JSON  string // the rule as it stands in the schema, where words cannot say all of it
+	JSON  string // the rule as it stands in the pack, where words cannot say all of it
 }
 
 // Keywords of a schema that say nothing about values.
@@ -27,6 +27,31 @@ func (b *Book) rulesOf(doc object, fields []schemas.Field) []Rule {
 	rules := []Rule{}
 	b.collectRules(doc, defs, fields, "", &rules)
 	return rules
+}
+
+// declared tells the rules over several members that the pack declares.
+func declared(t *schemas.Type) []Rule {
+	var rules []Rule
+	for _, r := range t.Rules() {
+		zh, _ := t.RuleText(r)
+		words := "拒收："
+		if r.Level == schemas.Expect {
+			words = "提示（不拒收）："
+		}
+		if f, ok := fieldNamed(t.Fields(), r.In); ok {
+			words += fmt.Sprintf("「%s」中，", f.Title)
+		}
+		rules = append(rules, Rule{Words: words + zh + "。" + r.Hint + "。来源：" + r.Mark + " " + r.Source, JSON: r.Check})
+	}
+	return rules
+}
+
+func fieldNamed(fields []schemas.Field, name string) (schemas.Field, bool) {
+	i := slices.IndexFunc(fields, func(f schemas.Field) bool { return f.Name == name })
+	if i < 0 {
+		return schemas.Field{Name: name, Title: name}, false
+	}
+	return fields[i], true
 }
 
 func (b *Book) collectRules(s, defs object, fields []schemas.Field, where string, rules *[]Rule) {
@@ -105,12 +130,8 @@ type ruler struct {
 }
 
 func (r *ruler) field(name string) schemas.Field {
-	for _, f := range r.fields {
-		if f.Name == name {
-			return f
-		}
-	}
-	return schemas.Field{Name: name, Title: name}
+	f, _ := fieldNamed(r.fields, name)
+	return f
 }
 
 // named is how a rule calls a field.

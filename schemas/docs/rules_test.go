@@ -2,6 +2,7 @@ package packdoc
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,16 +57,25 @@ func TestNationalRulesInWords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := 0
-	for _, p := range b.Types {
-		for _, r := range p.Rules {
+	n, declared := 0, 0
+	for i, p := range b.Types {
+		rules := types[i].Rules()
+		own := len(p.Rules) - len(rules)
+		declared += len(rules)
+		for j, r := range rules {
+			got := p.Rules[own+j]
+			if got.JSON != r.Check || !strings.Contains(got.Words, r.Hint) || !strings.Contains(got.Words, r.Mark) || strings.ContainsAny(got.Words, "{}") {
+				t.Errorf("%s: rule %s is told as %+v", p.Name, r.Name, got)
+			}
+		}
+		for _, r := range p.Rules[:own] {
 			n++
 			if r.JSON != "" {
 				t.Errorf("%s: %s %s", p.Name, r.Words, r.JSON)
 			}
 		}
 	}
-	if n < 15 {
-		t.Errorf("only %d rules", n)
+	if n < 15 || declared < 200 {
+		t.Errorf("only %d rules, %d declared", n, declared)
 	}
 }

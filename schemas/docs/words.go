@@ -122,6 +122,9 @@ var formatTitles = map[string]string{
 	"division": "行政区划代码，6、9 或 12 位", "division-6": "6 位行政区划代码（县级及以上）", "division-9": "9 位行政区划代码（乡级）",
 	"division-12": "12 位行政区划代码（村级）", "lawyer-licence": "17 位律师执业证号", "legal-qualification": "14 位法律职业资格证号",
 	"date": "日期，如 2026-01-31", "date-time": "时间，如 2026-01-31T09:30:00+08:00", "phone": "电话号码，一至三个",
+	"caller-number": "电话号码，一至三个；未显示的填“号码隐藏”",
+	"division-past": "行政区划代码，6、9 或 12 位，按记录日期判断是否有效", "division-past-6": "6 位行政区划代码（县级及以上），按记录日期判断是否有效",
+	"division-past-9": "9 位行政区划代码（乡级），按记录日期判断是否有效", "division-past-12": "12 位行政区划代码（村级），按记录日期判断是否有效",
 }
 
 // shown writes a JSON value of a schema as a person would.

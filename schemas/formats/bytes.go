@@ -124,11 +124,16 @@ func OrgCodeBytes(b []byte) bool {
 }
 
 // DivisionBytes is the verdict of [Division].
-func DivisionBytes(b []byte) bool {
+func DivisionBytes(b []byte) bool { return divisionBytes(b, false) }
+
+// DivisionPastBytes is the verdict of [DivisionPast].
+func DivisionPastBytes(b []byte) bool { return divisionBytes(b, true) }
+
+func divisionBytes(b []byte, past bool) bool {
 	if len(b) != 6 && len(b) != 9 && len(b) != 12 {
 		return false
 	}
-	if p, known := places()[string(b[:6])]; !known || p.retired {
+	if p, known := places()[string(b[:6])]; !known || p.retired && !past {
 		return false
 	}
 	if len(b) == 6 {
@@ -169,6 +174,9 @@ func PhoneBytes(b []byte) bool {
 	}
 	return national(string(buf[:n])) || Phone(string(b)) == nil
 }
+
+// CallerNumberBytes is the verdict of [CallerNumber].
+func CallerNumberBytes(b []byte) bool { return string(b) == Hidden || PhoneBytes(b) }
 
 // number reads ASCII digits; ok is false if there is anything else. b must be short enough for an int.
 func number(b []byte) (n int, ok bool) {

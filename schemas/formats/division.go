@@ -3,6 +3,7 @@ package formats
 import (
 	_ "embed"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -15,6 +16,7 @@ type place struct {
 	name    string
 	retired bool
 	now     string // code that took its place, where known
+	last    int    // last year in which it was in use, where known
 }
 
 var places = sync.OnceValue(func() map[string]place {
@@ -22,7 +24,9 @@ var places = sync.OnceValue(func() map[string]place {
 	for line := range strings.Lines(divisionList) {
 		code, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
 		name, now, retired := strings.Cut(rest, " -")
-		m[code] = place{name, retired, now}
+		now, year, _ := strings.Cut(now, " ")
+		last, _ := strconv.Atoi(year) // 0 for none
+		m[code] = place{name, retired, now, last}
 	}
 	return m
 })
@@ -36,7 +40,13 @@ func DivisionName(code string) (name string, inForce bool) {
 // Division reports whether s is an administrative division: six digits known to the embedded list and in force (GB/T 2260; higher levels
 // end in zeros), nine digits for a township (GB/T 10114) or twelve for a village (NBS), the last two judged by structure under a known
 // county. The list ends in June 2023; see data/README.md.
-func Division(s string) error {
+func Division(s string) error { return division(s, false) }
+
+// DivisionPast is Division for a record about a day in the past: it admits abolished codes too. Whether a code was abolished already on that
+// day is for [DivisionOn] to say.
+func DivisionPast(s string) error { return division(s, true) }
+
+func division(s string, past bool) error {
 	if err := ascii(s); err != nil {
 		return err
 	}
@@ -52,6 +62,7 @@ func Division(s string) error {
 	switch {
 	case !known:
 		return fault(Unassigned, "前6位不是已有的行政区划代码", "the first six digits are not an assigned division code")
+	case past:
 	case p.retired && p.now != "":
 		n := places()[p.now].name
 		return fault(Retired, fmt.Sprintf("是已撤销的%s的代码，现为%s（%s）", p.name, p.now, n),
@@ -76,15 +87,52 @@ func Division(s string) error {
 	return nil
 }
 
-// DivisionOf is Division for a field that takes one level only: n is 6, 9 or 12 digits.
-func DivisionOf(n int, s string) error {
+// DivisionOf is [Division], or with past [DivisionPast], for a field that takes one level only: n is 6, 9 or 12 digits.
+func DivisionOf(n int, past bool, s string) error {
 	if err := ascii(s); err != nil {
 		return err
 	}
 	if len(s) != n {
 		return badLength(n, len(s))
 	}
-	return Division(s)
+	return division(s, past)
+}
+
+// listEnd is the day the list was made for, as yyyymmdd.
+const listEnd = 20230630
+
+// DivisionOn tells whether a division's code had not been abolished on a day, given as yyyymmdd. known is false for a code outside the list
+// and where only the order of things is known: that a code was abolished some time before the list was made. A code that came later than the
+// day counts as in force: whoever moves old records to new codes does no wrong. It looks at the first six digits and does not allocate.
+func DivisionOn(code []byte, day int) (inForce, known bool) {
+	if len(code) < 6 {
+		return false, false
+	}
+	p, ok := places()[string(code[:6])]
+	switch {
+	case !ok:
+		return false, false
+	case !p.retired:
+		return true, true
+	case p.last > 0:
+		return day/10000 <= p.last, true
+	}
+	return false, day > listEnd
+}
+
+// DivisionWithin tells whether a division of any level is territory or lies in it: province, prefecture, county, township or village, the
+// first three written with six digits. "000000" is the whole country. It goes by the digits alone and does not allocate.
+func DivisionWithin(code []byte, territory string) bool {
+	for len(territory) == 6 && len(territory) > 0 && strings.HasSuffix(territory, "00") {
+		territory = territory[:4]
+		if strings.HasSuffix(territory, "00") {
+			territory = territory[:2]
+		}
+	}
+	if territory == "00" {
+		return true
+	}
+	return len(code) >= len(territory) && string(code[:len(territory)]) == territory
 }
 
 // countyless are the prefecture-level cities without counties, whose townships hang directly under the city in some systems.

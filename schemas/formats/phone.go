@@ -25,6 +25,17 @@ func Phone(s string) error {
 	return nil
 }
 
+// Hidden is what a caller's number holds when the telephone network did not show it.
+const Hidden = "号码隐藏"
+
+// CallerNumber is [Phone] for the number a call came from, which may also be [Hidden]: the one spelling for a number nobody could see [INFER].
+func CallerNumber(s string) error {
+	if s == Hidden {
+		return nil
+	}
+	return Phone(s)
+}
+
 func onePhone(s string) error {
 	var buf [24]byte
 	n, ext, plus := 0, -1, false

@@ -133,7 +133,7 @@ func FuzzFormats(f *testing.F) {
 		f.Add(s)
 	}
 	checks := []func(string) error{ID18, USCC, OrgCode, LawyerLicence17, LegalQualification14, Division, Date, DateTime, Phone, Decimal(14, 2),
-		func(s string) error { return DivisionOf(9, s) }}
+		func(s string) error { return DivisionOf(9, false, s) }}
 	f.Fuzz(func(t *testing.T, s string) {
 		for i, check := range checks {
 			err := check(s)

@@ -77,7 +77,7 @@ func TestVectors(t *testing.T) {
 
 // TestCodes pins which defect is named, and that sentences about a person's number never repeat it.
 func TestCodes(t *testing.T) {
-	division6 := func(s string) error { return DivisionOf(6, s) }
+	division6 := func(s string) error { return DivisionOf(6, false, s) }
 	amount := Decimal(14, 2)
 	for _, c := range []struct {
 		f    func(string) error

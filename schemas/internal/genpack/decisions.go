@@ -71,6 +71,16 @@ var references = map[string][]string{
 var formats = map[string]string{
 	"legal_aid_case.orgCode":     "uscc",
 	"service_venue.divisionCode": "division",
+
+	// Where the record has its own date, rules/ judges the code by it.
+	"consultation.areaCode": "division-past-6", "hotline_ticket.callerArea": "division-past-6", "hotline_ticket.callerTown": "division-past-9",
+	"hotline_ticket.occurArea": "division-past-6", "mediation_case.occurCounty": "division-past-6", "mediation_case.occurTown": "division-past-9",
+	"adviser_service_log.villageCode": "division-past-12", "publicity_event.divisionCode": "division-past", "publicity_event.villageCode": "division-past-12",
+	"complaint.area": "division-past-6", "complaint.targetArea": "division-past-6", "village_adviser.villageCode": "division-past-12",
+	"village_adviser.townCode": "division-past-9", "case_library_item.divisionCode": "division-past-6", "notice.divisionCode": "division-past",
+	"rule_of_law_creation.divisionCode": "division-past",
+
+	"hotline_ticket.callerPhone": "caller-number", // a network may hide the number of a call; that is no reason to refuse the ticket
 }
 
 // freeText lists fields whose code table is only advice: the source's column is too long for one code.

@@ -193,7 +193,7 @@ func value(path string, f field, must bool, used map[string]bool) (object, error
 	}
 	if name := formatOf(path, notation, f.Rule); name != "" {
 		o := object{{"type", "string"}, {"format", name}}
-		if name == "phone" {
+		if name == "phone" || name == "caller-number" {
 			o = append(o, member{"maxLength", upper(notation)})
 		}
 		return o, nil
