@@ -154,6 +154,15 @@ func (g *generator) matching(b *strings.Builder, re *syntax.Regexp) {
 func (g *generator) formatted(format string) string {
 	day := time.Date(1900, 1, 1, 0, 0, 0, 0, chinaTime).AddDate(0, 0, g.IntN(365))
 	place := pick(g, []string{"610802", "110101", "650102", "441900", "610000", "710000"})
+	if strings.HasPrefix(format, "division-past") && g.chance(0.3) {
+		switch format {
+		case "division-past-9":
+			return "610821001"
+		case "division-past-12":
+			return "610821001001"
+		}
+		return pick(g, []string{"610821", "110103"}) // abolished
+	}
 	switch strings.Replace(format, "-past", "", 1) {
 	case "caller-number":
 		return pick(g, []string{g.phone(), formats.Hidden})
@@ -165,7 +174,7 @@ func (g *generator) formatted(format string) string {
 		}
 		return body + string("0123456789X"[(12-m)%11])
 	case "uscc":
-		return pick(g, []string{"31610000MD00000163", "12100000400002259P", "91110000802100433B"})
+		return pick(g, []string{"31610000MD00000163", "12100000400002259P", "91110000802100433B", "1261080043600001X2", "31110000MD0000016H"})
 	case "org-code":
 		return pick(g, []string{"MD0000016", "400002259", "802100433", "D2143569X"})
 	case "division":

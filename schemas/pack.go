@@ -29,7 +29,7 @@ const (
 )
 
 // folders of a pack beside pack.json; what else lies there is no part of it.
-var folders = []string{"codes", "types"}
+var folders = []string{"codes", "rules", "types"}
 
 var (
 	typeName  = regexp.MustCompile(`^[a-z][a-z0-9_]{1,47}$`)

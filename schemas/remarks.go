@@ -1,14 +1,11 @@
 package schemas
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 	"unicode/utf8"
 
 	"fayi/schemas/formats"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // Remarks tells what deserves a look in a record although nobody refuses it: broken rules that are only expected (level [Expect]), and texts
@@ -19,11 +16,7 @@ func (t *Type) Remarks(data []byte, where Where) Faults {
 	if bad != nil {
 		return nil
 	}
-	var found []finding
-	var broken *jsonschema.ValidationError
-	if err := t.schema.Validate(record); errors.As(err, &broken) {
-		found = t.collect(broken, record, nil)
-	}
+	found := t.refusals(record)
 	return tell(append(t.breaches(Expect, record, found, where), t.odd(record, found)...))
 }
 

@@ -191,8 +191,8 @@ func (r *Rule) words(about *node) (zh, en string) {
 // Where is what a judgement may depend on beside the record; see [Type.Remarks].
 type Where = rulelang.Where
 
-// breaches judges the record by the rules of one level and returns what is broken. A member at which there is a fault already, or in which
-// there is one, counts as missing: its value means nothing.
+// breaches judges the record by the rules of one level and returns what is broken. A member at which there is a fault already is there,
+// but its value means nothing.
 func (t *Type) breaches(level string, record map[string]any, faulty []finding, where Where) []finding {
 	if len(t.rules) == 0 {
 		return nil
@@ -206,7 +206,10 @@ func (t *Type) breaches(level string, record map[string]any, faulty []finding, w
 		judge := func(object map[string]any, at string, place []int) {
 			view := make(map[string]any, len(of.slots.Names()))
 			for _, name := range of.slots.Names() {
-				if v, ok := object[name]; ok && !bad[at+pointer(name)] {
+				if v, ok := object[name]; ok {
+					if bad[at+pointer(name)] {
+						v = rulelang.Faulty
+					}
 					view[name] = v
 				}
 			}
@@ -239,9 +242,12 @@ func (t *Type) breaches(level string, record map[string]any, faulty []finding, w
 func (r *boundRule) finding(object map[string]any, at string, place []int) finding {
 	field := r.node.children[r.At]
 	zh, en := r.words(r.node)
-	if len(place) == 2 {
-		zh = fmt.Sprintf("第%d项：%s", place[1]+1, zh)
-		en = fmt.Sprintf("item %d: %s", place[1]+1, en)
+	if r.In != "" {
+		which, item := "", ""
+		if len(place) == 2 {
+			which, item = fmt.Sprintf("第%d项", place[1]+1), fmt.Sprintf(" item %d", place[1]+1)
+		}
+		zh, en = "「"+cmp.Or(r.node.Title, r.In)+"」"+which+"："+zh, r.In+item+": "+en
 	}
 	f := Fault{Code: CodeRule, Pointer: at + pointer(r.At), Title: field.Title, Message: zh, MessageEN: en, Hint: r.Hint}
 	if v := object[r.At]; v != nil {

@@ -31,16 +31,21 @@ func (t *Type) explain(data []byte) Faults {
 	if bad != nil {
 		return Faults{*bad}
 	}
+	return tell(t.refusals(record))
+}
+
+// refusals are the reasons for which a decoded record is not valid.
+func (t *Type) refusals(record map[string]any) []finding {
 	err := t.schema.Validate(record)
 	var broken *jsonschema.ValidationError
 	if err != nil && !errors.As(err, &broken) {
-		return Faults{*jsonFault("", "记录无法检验："+err.Error(), "record cannot be judged: "+err.Error(), "请联系技术人员")}
+		return []finding{{Fault: *jsonFault("", "记录无法检验："+err.Error(), "record cannot be judged: "+err.Error(), "请联系技术人员")}}
 	}
 	var found []finding
 	if broken != nil {
 		found = t.collect(broken, record, nil)
 	}
-	return tell(append(found, t.breaches(Refuse, record, found, Where{})...))
+	return append(found, t.breaches(Refuse, record, found, Where{})...)
 }
 
 // tell puts findings in order, keeps one for each value (rules apart), and bounds their number.

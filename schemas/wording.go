@@ -177,10 +177,17 @@ func (w wording) explain(f *Fault) {
 }
 
 func oddHint(odd *formats.Error, n *node) string {
-	switch {
-	case odd.Code != formats.Structure:
-		return "请改正后重新提交"
-	case n.Required:
+	switch odd {
+	case formats.Mojibake:
+		return "请从源系统按正确的字符集（UTF-8）重新导出"
+	case formats.PrivateUse:
+		return "请改用国家标准（GB 18030）收录的字；确无此字的，可先用同音字加注"
+	case formats.FullWidth:
+		return "请改为半角后重新提交"
+	case formats.Invisible:
+		return "请删去这些字符后重新提交"
+	}
+	if n.Required {
 		return "该项必填，请填写真实内容"
 	}
 	return "没有值时请不要写出该字段"

@@ -47,14 +47,17 @@ type badRecord struct {
 }
 
 // show prints the faults of one record, one a line: file:row: pointer title message.
-func (b *badRecord) show(e *env) {
+func (b *badRecord) show(e *env) { b.list(e, "") }
+
+// list is show with a word before each message.
+func (b *badRecord) list(e *env, word string) {
 	for _, f := range b.Faults {
 		var line bytes.Buffer
 		fmt.Fprintf(&line, "%s:%d: ", b.File, b.Row)
 		if f.Pointer != "" {
 			line.WriteString(f.Pointer + " ")
 		}
-		line.WriteString(e.text(f.Message+"（"+f.Code+"）", f.MessageEN+" ("+f.Code+")"))
+		line.WriteString(word + e.text(f.Message+"（"+f.Code+"）", f.MessageEN+" ("+f.Code+")"))
 		fmt.Fprintln(e.stdout, line.String())
 		if f.Hint != "" && !e.english {
 			fmt.Fprintf(e.stdout, "  建议：%s\n", f.Hint)

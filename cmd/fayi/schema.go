@@ -58,6 +58,7 @@ type typeJSON struct {
 	TitleEN  string            `json:"title_en"`
 	Version  int               `json:"version"`
 	Fields   int               `json:"fields"`
+	Rules    ruleCount         `json:"rules"`
 	Key      string            `json:"key"`
 	Ref      string            `json:"ref"`
 	Pack     string            `json:"pack"`
@@ -66,9 +67,26 @@ type typeJSON struct {
 	Audience map[string]string `json:"audience"`
 }
 
+// ruleCount is how many rules over several fields a type has.
+type ruleCount struct {
+	Refuse   int `json:"refuse"`
+	Expected int `json:"expected"`
+}
+
+func countRules(t *schemas.Type) (n ruleCount) {
+	for _, r := range t.Rules() {
+		if r.Level == schemas.Refuse {
+			n.Refuse++
+		} else {
+			n.Expected++
+		}
+	}
+	return n
+}
+
 func describeType(t *schemas.Type) typeJSON {
 	name, version := t.Pack()
-	return typeJSON{t.Name(), t.Title(), t.TitleEN(), t.Version(), len(t.Fields()), t.KeyField(), t.Ref(), name + " " + version, t.System(), t.Urgent(), t.Audiences()}
+	return typeJSON{t.Name(), t.Title(), t.TitleEN(), t.Version(), len(t.Fields()), countRules(t), t.KeyField(), t.Ref(), name + " " + version, t.System(), t.Urgent(), t.Audiences()}
 }
 
 // tableJSON is a code table.
@@ -122,9 +140,9 @@ func schemaList(_ context.Context, e *env, args []string) int {
 		e.json(map[string]any{"types": list, "codes": sortedTables(codes)})
 		return exitOK
 	}
-	rows := [][]string{{e.text("类型", "TYPE"), e.text("版本", "VERSION"), e.text("字段", "FIELDS"), e.text("主键", "KEY"), e.text("名称", "TITLE")}}
+	rows := [][]string{{e.text("类型", "TYPE"), e.text("版本", "VERSION"), e.text("字段", "FIELDS"), e.text("规则", "RULES"), e.text("主键", "KEY"), e.text("名称", "TITLE")}}
 	for _, t := range list {
-		rows = append(rows, []string{t.Type, fmt.Sprint(t.Version), fmt.Sprint(t.Fields), or(t.Key, "-"), e.text(t.Title, t.TitleEN)})
+		rows = append(rows, []string{t.Type, fmt.Sprint(t.Version), fmt.Sprint(t.Fields), fmt.Sprint(t.Rules.Refuse + t.Rules.Expected), or(t.Key, "-"), e.text(t.Title, t.TitleEN)})
 	}
 	e.table(rows)
 	return exitOK
@@ -161,10 +179,26 @@ func describeFields(fields []schemas.Field) []fieldJSON {
 	return out
 }
 
+// ruleJSON is a rule as schema show -json gives it.
+type ruleJSON struct {
+	schemas.Rule
+	Text   string `json:"text"` // what a breach is told as, with the fields' titles
+	TextEN string `json:"text_en"`
+}
+
+func describeRules(t *schemas.Type) []ruleJSON {
+	out := []ruleJSON{}
+	for _, r := range t.Rules() {
+		zh, en := t.RuleText(r)
+		out = append(out, ruleJSON{r, zh, en})
+	}
+	return out
+}
+
 func schemaShow(_ context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi schema show", args: "TYPE",
-		zh:      "查看一种记录的字段、要求、敏感级别和代码表。必填：缺少即拒收；应填：计入完整率，缺少不拒收。",
-		en:      "Show fields, requirements, sensitivity and code tables of a record type. required: refused without it; expected: counted, never refused.",
+		zh:      "查看一种记录的字段、要求、敏感级别、跨字段的规则和代码表。必填：缺少即拒收；应填：计入完整率，缺少不拒收。",
+		en:      "Show fields, requirements, sensitivity, rules over several fields and code tables of a record type. required: refused without it; expected: counted, never refused.",
 		example: "fayi schema show lawyer"})
 	conf, asJSON := f.packsFlag(), f.asJSON()
 	rest, code, ok := f.parse(args)
@@ -189,7 +223,8 @@ func schemaShow(_ context.Context, e *env, args []string) int {
 			typeJSON
 			List  []fieldJSON `json:"field_list"`
 			Codes []tableJSON `json:"codes"`
-		}{describeType(t), describeFields(t.Fields()), sortedTables(codes)})
+			Rules []ruleJSON  `json:"rule_list"`
+		}{describeType(t), describeFields(t.Fields()), sortedTables(codes), describeRules(t)})
 		return exitOK
 	}
 	e.say("%s  %s，第 %d 版，主键 %s", "%s  %s, version %d, key %s", t.Name(), e.text(t.Title(), t.TitleEN()), t.Version(), or(t.KeyField(), "-"))
@@ -197,6 +232,16 @@ func schemaShow(_ context.Context, e *env, args []string) int {
 	rows := [][]string{{"", "", "", "", "", ""}, {e.text("字段", "FIELD"), e.text("名称", "TITLE"), e.text("格式", "FORMAT"), e.text("要求", "NEED"), e.text("敏感级别", "SENSITIVITY"), e.text("代码表或引用", "CODES OR REFERENCE")}}
 	rows = e.fieldRows(rows, t.Fields(), "")
 	e.table(rows)
+	for i, r := range describeRules(t) {
+		if i == 0 {
+			e.say("\n跨字段的规则（拒收：不符合即拒收；提示：只提示，不拒收）", "\nRules over several fields (refuse: refused if broken; tell: only pointed out)")
+		}
+		level := e.text("拒收", "refuse")
+		if r.Level == schemas.Expect {
+			level = e.text("提示", "tell")
+		}
+		e.say("  %s  %s  %s %s\n      %s", "  %s  %s  %s %s\n      %s", level, e.text(r.Text, r.TextEN), r.Mark, r.Name, r.Check)
+	}
 	for _, c := range sortedTables(codes) {
 		items := make([]string, len(c.Items))
 		for i, it := range c.Items {
@@ -253,15 +298,18 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi schema check", args: "FILE…",
 		zh: "检查文件（ndjson、json、csv、xml）中的记录是否符合数据规范，逐条列出问题。不连接节点，不发布。\n" +
 			"不写 -type 时按文件名开头判断类型，如 lawyer.csv、lawyer-2026.ndjson。有不合格记录时退出码为 3。\n" +
+			"合格但可疑的（只提示的规则不符、乱码、自造字等）标“提示”列出，不影响退出码。\n" +
 			"加 -replay 时不看文件，而是用候选规范包 -pack 重判本节点已存的记录（本节点发布的和能解密的），每种类型取最新的若干条；\n" +
 			"只读数据库，节点运行时也可以用；原来合格的记录中有会被拒的，退出码为 3。",
 		en: "Check whether the records of files (ndjson, json, csv, xml) meet their schema and list every fault. Needs no node, publishes nothing.\n" +
 			"Without -type the file's name tells, such as lawyer.csv or lawyer-2026.ndjson. Exit code 3 if records fail.\n" +
+			"What is valid but odd (rules that only tell, mojibake, private-use characters) is listed as remarks; the exit code does not depend on it.\n" +
 			"With -replay no files are read: the newest stored records of each type, the node's own and those it can open, are judged again by\n" +
 			"the candidate -pack. The database is only read, so the node may run. Exit code 3 if a record that was accepted would be refused.",
 		example: "fayi schema check -type lawyer lawyer.csv"})
 	conf, asJSON := f.packsFlag(), f.asJSON()
 	typ := f.string("type", "", "记录`类型`", "record `type`")
+	territory := f.string("territory", "", "节点辖区的区划`代码`，逗号分隔；用于提示辖区以外的区划", "division `codes` of the node's territory, by commas; divisions outside it are pointed out")
 	charset, replay := f.charset(), f.replay()
 	rest, code, ok := f.parse(args)
 	if !ok {
@@ -285,8 +333,9 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
-	var total, failed int
-	bad := []badRecord{}
+	var total, failed, told int
+	bad, remarks := []badRecord{}, []badRecord{}
+	where := schemas.Where{Territory: strings.FieldsFunc(*territory, func(r rune) bool { return r == ',' })}
 	for _, file := range rest {
 		t, err := fileType(reg, *typ, file)
 		if err != nil {
@@ -299,6 +348,17 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 				faults = unreadable(r.Err)
 			} else if r.Data != nil || r.Op != string(outbox.Del) { // a deletion holds nothing to judge
 				faults = judge(t, r.Data)
+			}
+			if len(faults) == 0 && r.Data != nil {
+				if b := (badRecord{File: file, Row: r.Row, Faults: t.Remarks(r.Data, where)}); len(b.Faults) > 0 {
+					told++
+					if told > maxListed {
+						return nil
+					}
+					if remarks = append(remarks, b); !*asJSON {
+						b.list(e, e.text("提示：", "remark: "))
+					}
+				}
 			}
 			if len(faults) == 0 {
 				return nil
@@ -317,9 +377,12 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 		}
 	}
 	if *asJSON {
-		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "truncated": failed > len(bad)})
+		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "told": told, "remarks": remarks, "truncated": failed > len(bad) || told > len(remarks)})
 	} else {
 		e.say("共检查 %d 条记录，%d 条不合格", "%d records checked, %d failed", total, failed)
+		if told > 0 {
+			e.say("另有 %d 条合格但值得一看（最多列出 %d 条）", "%d more are valid but deserve a look (at most %d are listed)", told, maxListed)
+		}
 	}
 	if failed > 0 {
 		return exitProblem

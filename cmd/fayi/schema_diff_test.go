@@ -66,7 +66,9 @@ func drop(ts *testscript.TestScript, _ bool, args []string) {
 	data, err = json.Marshal(pack)
 	ts.Check(err)
 	ts.Check(os.WriteFile(manifest, data, 0o600))
-	ts.Check(os.Remove(filepath.Join(ts.MkAbs(args[0]), "types", args[1]+".json")))
+	for _, dir := range []string{"types", "rules"} {
+		ts.Check(os.Remove(filepath.Join(ts.MkAbs(args[0]), dir, args[1]+".json")))
+	}
 }
 
 // typeRef puts the reference of a type of the shipped pack into the environment: ref VAR TYPE

@@ -216,3 +216,40 @@ func TestNationalTables(t *testing.T) {
 		}
 	}
 }
+
+// TestRules: a rule that refuses and is new, or says something else, is stricter; one that is gone is looser; what only tells changes no
+// verdict; spelling and words are words.
+func TestRules(t *testing.T) {
+	const old = `[{"name":"one","check":"has(id) and has(kind)","at":"id","level":"refuse","zh":"甲","en":"a","hint":"改","mark":"[INFER]","source":"x"},
+		{"name":"two","check":"has(kind)","at":"id","level":"expected","zh":"乙","en":"b","hint":"改","mark":"[INFER]","source":"x"}]`
+	cases := []struct {
+		name, from, to string
+		want           []string
+	}{
+		{"spelling", "has(id) and has(kind)", "(has(id)) and (has(kind))", []string{"wording /rules/one"}},
+		{"words", "甲", "丙", []string{"wording /rules/one"}},
+		{"another check", "has(id) and has(kind)", "has(id) or has(kind)", []string{"stricter /rules/one"}},
+		{"another check that tells", `"has(kind)"`, `"not has(kind)"`, []string{"compatible /rules/two"}},
+		{"refuses now", "expected", "refuse", []string{"stricter /rules/two"}},
+		{"only tells now", "refuse", "expected", []string{"looser /rules/one"}},
+		{"another name", `"one"`, `"new"`, []string{"stricter /rules/new", "looser /rules/one"}},
+		{"a teller of another name", `"two"`, `"new"`, []string{"compatible /rules/new", "compatible /rules/two"}},
+	}
+	for _, c := range cases {
+		a, err := thing(edit{"rules/thing.json", "", old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := thing(edit{"rules/thing.json", "", strings.Replace(old, c.from, c.to, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, change := range Compare(a, b) {
+			got = append(got, string(change.Class)+" "+change.Pointer)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s:\n%s", c.name, diff)
+		}
+	}
+}

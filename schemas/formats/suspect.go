@@ -6,10 +6,18 @@ import (
 	"unicode/utf8"
 )
 
+// What [Suspect] may find beside a missing value.
+var (
+	Mojibake   = &Error{Alphabet, "值含有乱码，导出时字符集（GBK/UTF-8）用错，原文已丢失", "contains mojibake: a wrong character set was used on export and the text is lost"}
+	PrivateUse = &Error{Alphabet, "值含有自造字（私用区字符），其他系统无法显示", "contains private-use characters that other systems cannot show"}
+	FullWidth  = &Error{Alphabet, "值含有全角字母或数字，应改为半角", "contains full-width letters or digits; use half-width ones"}
+	Invisible  = &Error{Alphabet, "值含有全角空格或不可见字符", "contains an ideographic space or an invisible character"}
+)
+
 // placeholders are what people and programs write where they have no value, in lower case.
 var placeholders = func() map[string]bool {
 	m := map[string]bool{}
-	for _, s := range strings.Fields(`暂无 无 没有 未知 不详 不明 待补 待定 空 保密 / \ - -- --- — —— * ** *** null nil none undefined n/a na nan test 测试`) {
+	for _, s := range strings.Fields(`暂无 无 没有 未知 不详 不明 待补 待定 空 保密 未填 未填写 未提供 不清楚 不适用 / ／ \ ? ？ . 。 - － -- --- — —— * ** *** null nil none undefined n/a na nan test 测试`) {
 		m[s] = true
 	}
 	return m
@@ -57,9 +65,9 @@ func Suspect(s string) *Error {
 	for _, r := range s {
 		switch {
 		case r >= '０' && r <= '９', r >= 'Ａ' && r <= 'Ｚ', r >= 'ａ' && r <= 'ｚ':
-			return &Error{Alphabet, "值含有全角字母或数字，应改为半角", "contains full-width letters or digits; use half-width ones"}
+			return FullWidth
 		case r == 0x3000 || r == 0xA0 || r == 0x200B || r == 0xFEFF:
-			return &Error{Alphabet, "值含有全角空格或不可见字符", "contains an ideographic space or an invisible character"}
+			return Invisible
 		}
 	}
 	return nil
@@ -69,10 +77,10 @@ func Suspect(s string) *Error {
 // meaning only the system knows that made them (names with rare characters are often written so). It returns nil for anything else.
 func Lost(s string) *Error {
 	if strings.Contains(s, "锟斤拷") || strings.Contains(s, "烫烫烫") || strings.ContainsRune(s, utf8.RuneError) {
-		return &Error{Alphabet, "值含有乱码，导出时字符集（GBK/UTF-8）用错，原文已丢失", "contains mojibake: a wrong character set was used on export and the text is lost"}
+		return Mojibake
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r >= 0xE000 && r <= 0xF8FF || r >= 0xF0000 }) {
-		return &Error{Alphabet, "值含有自造字（私用区字符），其他系统无法显示", "contains private-use characters that other systems cannot show"}
+		return PrivateUse
 	}
 	return nil
 }

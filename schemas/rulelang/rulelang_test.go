@@ -435,3 +435,17 @@ func FuzzCompile(f *testing.F) {
 		e.Bytes([]byte(`{"apply":`), []Span{{0, 9}, {1, 3}, {8, 9}}, Where{})
 	})
 }
+
+// TestFaulty: a member whose value was found faulty is there, and says nothing.
+func TestFaulty(t *testing.T) {
+	for src, want := range map[string]Truth{`has(accept)`: True, `accept >= apply`: Unknown, `has(thing)`: True, `name == "1"`: Unknown, `contains(list, "1")`: Unknown} {
+		var slots Slots
+		e, err := Compile(src, kindOf, &slots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := e.Walk(map[string]any{"accept": Faulty, "apply": "2026-01-02", "thing": Faulty, "name": Faulty, "list": Faulty}, Where{}); got != want {
+			t.Errorf("%s: %d, want %d", src, got, want)
+		}
+	}
+}

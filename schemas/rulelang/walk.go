@@ -10,6 +10,12 @@ import (
 	"fayi/schemas/formats"
 )
 
+// Faulty stands for the value of a member that is there but means nothing: a fault in it was told already. has(m) is true of it, and everything
+// else is unknown.
+var Faulty any = faulty{}
+
+type faulty struct{}
+
 // Walk judges the rule by a decoded object (texts, [json.Number], booleans, []any, map[string]any). It goes through the expression as it was
 // written, with the standard library's notion of numbers and times: the reference [Expr.Bytes] is held to. A member whose value is null or
 // not of its kind counts as missing.
@@ -111,7 +117,7 @@ func typed(v any, k Kind) any {
 			return list
 		}
 	case None:
-		if v != nil {
+		if v != nil && v != Faulty {
 			return v
 		}
 	}
@@ -139,7 +145,7 @@ func (w walker) truth(n *node) Truth {
 	case "=>":
 		return back[max(2-level(w.truth(n.kids[0])), level(w.truth(n.kids[1])))]
 	case "has":
-		return truth(w.value(n.kids[0]) != nil)
+		return truth(w.object[n.kids[0].text] == Faulty || w.value(n.kids[0]) != nil)
 	case "==", "!=", "<", "<=", ">", ">=":
 		return w.comparison(n)
 	case member, boolean:
