@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fayi/crypto/keys"
+	"fayi/gateway/archive"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 )
@@ -30,13 +31,15 @@ type Config struct {
 	Publish map[string][]string // record type or "*" → audiences; absent: the pack's default for Role
 	Inbox   []string            // record types delivered to exchange_inbox
 
-	NoteEvery  time.Duration // between head notes while something changes; default 1 minute
-	NoteLimit  time.Duration // age of a note from which completeness is doubted; default 2 hours
-	PacksDir   string        // folder of further schema packs; may be absent
-	TracePath  string        // file for trace events; "" for none
-	AcceptTest bool          // take streams of the audience "test"
-	Unsafe     bool          // run on a database whose settings may lose commits
-	Log        *slog.Logger
+	NoteEvery    time.Duration // between head notes while something changes; default 1 minute
+	NoteLimit    time.Duration // age of a note from which completeness is doubted; default 2 hours
+	Archive      archive.Dir   // where bodies older than ArchiveAfter go
+	ArchiveAfter time.Duration // 0: nowhere
+	PacksDir     string        // folder of further schema packs; may be absent
+	TracePath    string        // file for trace events; "" for none
+	AcceptTest   bool          // take streams of the audience "test"
+	Unsafe       bool          // run on a database whose settings may lose commits
+	Log          *slog.Logger
 }
 
 // Peer is a neighbour this node dials.

@@ -6,7 +6,8 @@
 //	peers ─► replicate.Receive ─► store ────┴─► inbox, GET /v1/changes ─► business
 //
 // Subpackages, in the order data meets them: intake (what a record must be),
-// sequencer (rows to segments), store (streams on MariaDB or SQLite), replicate
+// sequencer (rows to segments), store (streams on MariaDB or SQLite), archive (bodies of old
+// segments in files), replicate
 // (segments between nodes), call (the signed wire form), directory (who is who,
 // and who may read), inbox (records to the business), pull (records to files),
 // join (becoming a node), packfile (the form in which schema packs travel),

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fayi/gateway/archive"
 	"fayi/gateway/call"
 	"fayi/gateway/directory"
 	"fayi/gateway/inbox"
@@ -275,6 +276,10 @@ func (n *Node) Run(ctx context.Context) error {
 	run(func() { n.actOnSystem(ctx) })
 	run(func() { n.publishNotes(ctx) })
 	run(func() { n.purge(ctx) })
+	if after := n.cfg.ArchiveAfter; after > 0 {
+		a := &archive.Archiver{Store: n.cfg.Store, Dir: n.cfg.Archive, After: after, Every: min(after, time.Hour), Log: n.cfg.Log}
+		run(func() { a.Run(ctx) })
+	}
 	servers := n.servers()
 	fail := make(chan error, len(servers))
 	for l, s := range servers {

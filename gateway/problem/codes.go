@@ -24,6 +24,7 @@ const (
 	Forked        = "FORKED"
 	BadStart      = "BAD_START"
 	CannotOpen    = "CANNOT_OPEN"
+	BodyUnread    = "BODY_UNREADABLE"
 	LeafNoOrder   = "LEAF_WITHOUT_ORDER"
 	LineInvalid   = "LINE_INVALID"
 	BadReceipt    = "BAD_RECEIPT"
@@ -87,6 +88,7 @@ var table = map[string]Text{
 	Forked:        {"该流因分叉已停止", "the stream is stopped because of a fork", "等待源节点与登记机关签发处置决定"},
 	BadStart:      {"新一代数据的起点与所接续的位置不符", "a new generation does not start where it continues from", "请源节点核查恢复过程"},
 	CannotOpen:    {"数据段打不开", "the segment cannot be opened", "容器在途中损坏，系统会重新获取；反复出现请联系发送方"},
+	BodyUnread:    {"归档的数据段正文读不出来，该流暂停发送", "the archived body of a segment cannot be read; the stream rests", "检查 archive 目录是否挂载、文件是否损坏，从备份恢复该文件；日志中有文件名"},
 	LeafNoOrder:   {"数据段中有被抹去的记录，但没有相应的删除令", "a line was reduced to its leaf without an erasure order", "可能有人压下了记录；系统会改从别处获取，请通知源节点"},
 	LineInvalid:   {"记录的字节不符合协议", "a line breaks the protocol's byte rules", "请源节点升级或核查"},
 	BadReceipt:    {"回执无效", "the receipt is not valid", "回执未被采信，游标未移动；请通知对方核查"},

@@ -50,18 +50,20 @@ func (l *Link) State() LinkState {
 	return s
 }
 
-// rest notes that a stream could not be taken, or, with OK, that it moves again.
-func (l *Link) rest(stream, code string) {
+// rest notes that a stream could not be taken, or, with OK, that it moves again. News says that it was not known.
+func (l *Link) rest(stream, code string) (news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if code == problem.OK {
 		delete(l.stuck, stream)
-		return
+		return false
 	}
 	if l.stuck == nil {
 		l.stuck = map[string]string{}
 	}
+	news = l.stuck[stream] != code
 	l.stuck[stream] = code
+	return news
 }
 
 // do calls the peer and keeps the link's state.

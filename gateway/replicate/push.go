@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -78,6 +79,13 @@ func (p *pusher) round(ctx context.Context, version uint64) (more bool, err erro
 		}
 		s, _ := sign.ParseStream(st.Name)
 		segs, err := p.e.Store.SegmentsAfter(ctx, st.ID, p.from(st.Name).Pos, batchSegments-len(frames), budget)
+		if errors.Is(err, store.ErrBody) { // one damaged file holds up its own stream only
+			if p.link.rest(st.Name, problem.BodyUnread) {
+				p.e.Log.ErrorContext(ctx, "stream cannot be sent", "peer", p.link.Peer, "stream", st.Name, "err", err)
+			}
+			p.wait[st.Name] = time.Now().Add(streamPause)
+			continue
+		}
 		if err != nil {
 			return false, err
 		}

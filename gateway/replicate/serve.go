@@ -2,6 +2,7 @@ package replicate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"fayi/crypto/seal"
@@ -192,6 +193,12 @@ func (e *Engine) serveFetch(ctx context.Context, r *call.Request) (*call.Reply, 
 			continue
 		}
 		segs, err := e.Store.SegmentsAfter(ctx, st.ID, after.Pos, batchSegments-len(rep.Frames), budget)
+		if errors.Is(err, store.ErrBody) {
+			e.Log.ErrorContext(ctx, "stream cannot be served", "peer", r.From, "stream", ask.Stream, "err", err)
+			out.Code = problem.BodyUnread
+			res.Streams = append(res.Streams, out)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -137,21 +137,31 @@ func (s *Store) fillBodies(ctx context.Context, segs []Segment) error {
 			at[segs[k].First] = &segs[k]
 		}
 		rows, err := s.read.QueryContext(ctx,
-			"SELECT first_seq,content_key,readers,body FROM fayi_body WHERE stream_id=? AND gen=? AND first_seq>=? AND first_seq<=?",
+			"SELECT b.first_seq,b.content_key,b.readers,b.body,a.body_hash FROM fayi_body b LEFT JOIN fayi_archived a"+
+				" ON a.stream_id=b.stream_id AND a.gen=b.gen AND a.first_seq=b.first_seq"+
+				" WHERE b.stream_id=? AND b.gen=? AND b.first_seq>=? AND b.first_seq<=?",
 			segs[i].Stream, num(segs[i].Gen), num(segs[i].First), num(segs[j-1].First))
 		if err != nil {
 			return fmt.Errorf("read bodies: %w", err)
 		}
 		for rows.Next() {
 			var first uint64
-			var key, readers, body []byte
-			if err := rows.Scan(&first, &key, &readers, &body); err != nil {
+			var key, readers, body, archived []byte
+			if err := rows.Scan(&first, &key, &readers, &body, &archived); err != nil {
 				rows.Close()
 				return fmt.Errorf("read bodies: %w", err)
 			}
-			if seg := at[first]; seg != nil {
-				seg.Key, seg.Readers, seg.Body = key, readers, body
+			seg := at[first]
+			if seg == nil {
+				continue
 			}
+			if archived != nil {
+				if body, err = s.archivedBody(seg.Hash, archived); err != nil {
+					rows.Close()
+					return fmt.Errorf("read bodies: %w", err)
+				}
+			}
+			seg.Key, seg.Readers, seg.Body = key, readers, body
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return fmt.Errorf("read bodies: %w", err)
@@ -178,7 +188,8 @@ func (s *Store) Body(ctx context.Context, stream int64, gen, first uint64) (*Seg
 // erasure (design §6), a re-sealing, or when the origin's copy replaces a relay's (protocol §3). Without such a
 // segment it returns [ErrNotHeld].
 func (s *Store) ReplaceContainer(ctx context.Context, stream int64, gen, first uint64, key, readers, body []byte) error {
-	return s.InTx(ctx, func(tx *sql.Tx) error {
+	var header, archived Hash
+	err := s.InTx(ctx, func(tx *sql.Tx) (err error) {
 		ok, err := changedOne(tx.ExecContext(ctx, "UPDATE fayi_segment SET body_size=? WHERE stream_id=? AND gen=? AND first_seq=?",
 			len(body), stream, num(gen), num(first)))
 		if err == nil && !ok {
@@ -189,8 +200,19 @@ func (s *Store) ReplaceContainer(ctx context.Context, stream int64, gen, first u
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE fayi_body SET content_key=?, readers=?, body=? WHERE stream_id=? AND gen=? AND first_seq=?",
 			nullable(key), blob(readers), blob(body), stream, num(gen), num(first))
-		return err
+		if err != nil {
+			return err
+		}
+		if archived, err = s.unarchive(ctx, tx, stream, gen, first); err != nil || archived.IsZero() {
+			return err
+		}
+		return tx.QueryRowContext(ctx, "SELECT hash FROM fayi_segment WHERE stream_id=? AND gen=? AND first_seq=?",
+			stream, num(gen), num(first)).Scan(&header)
 	})
+	if err != nil || archived.IsZero() || s.bodies == nil {
+		return err
+	}
+	return s.bodies.Remove(header, archived) // what was replaced must not outlive it in a file
 }
 
 // AddReaders appends to the opaque list of readers of the segment that starts at (gen, first); the encoding of the list

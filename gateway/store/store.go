@@ -90,6 +90,8 @@ type Store struct {
 	dsn   string  // as the drivers take it, with the store's own settings
 	write *sql.DB // MySQL: the pool; SQLite: one connection
 	read  *sql.DB // MySQL: the same pool; SQLite: a pool of readers that refuses to write
+
+	bodies Bodies // of archived segments; may be nil
 }
 
 // Open connects to the database. For [outbox.MySQL] dsn is a go-sql-driver data source name with a database in it;

@@ -71,6 +71,9 @@ func (c checker) file(f *File) {
 	if f.Notes.Limit < f.Notes.Every {
 		c.fault("notes.limit", "不能短于 notes.every", "must not be shorter than notes.every")
 	}
+	if f.Archive.After < 0 || f.Archive.After > 0 && f.Archive.After < time.Second {
+		c.fault("archive.after", "应为 0（不归档）或至少 1s，通常 2160h（90 天）", "must be 0 (never) or at least 1s, customarily 2160h (90 days)")
+	}
 }
 
 func (c checker) database(db *Database) {

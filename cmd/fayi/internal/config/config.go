@@ -26,9 +26,10 @@ type File struct {
 	Inbox    []string            `yaml:"inbox"`   // record types of peers delivered to exchange_inbox; default: all
 	Notes    Notes               `yaml:"notes"`
 	Brakes   Brakes              `yaml:"brakes"`
-	Packs    string              `yaml:"packs"` // folder of further packs, one folder each; need not exist; default: packs
-	Trace    string              `yaml:"trace"` // file for trace events; empty: none
-	Test     bool                `yaml:"test"`  // accept streams of the audience "test"
+	Archive  Archive             `yaml:"archive"` // bodies of old segments in files
+	Packs    string              `yaml:"packs"`   // folder of further packs, one folder each; need not exist; default: packs
+	Trace    string              `yaml:"trace"`   // file for trace events; empty: none
+	Test     bool                `yaml:"test"`    // accept streams of the audience "test"
 
 	path string // absolute, of the file itself
 }
@@ -112,6 +113,12 @@ type Brakes struct {
 	Window        time.Duration `yaml:"window"`         // default 1h
 }
 
+// Archive moves bodies of old segments out of the database (design §9).
+type Archive struct {
+	Dir   string        `yaml:"dir"`   // folder, seen by every host of the node; default: archive
+	After time.Duration `yaml:"after"` // age from which bodies are moved; default 0: never
+}
+
 // Any stands for every record type.
 const Any = "*"
 
@@ -160,6 +167,7 @@ func (f *File) defaults() {
 	def(&f.Keys.Dir, "keys")
 	def(&f.Keys.Registrar, "registrar")
 	def(&f.Packs, "packs")
+	def(&f.Archive.Dir, "archive")
 	if f.Sources == nil {
 		f.Sources = []Source{{Name: "main", Table: "exchange_outbox"}}
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"fayi/crypto/keys"
+	"fayi/gateway/archive"
 	"fayi/gateway/store"
 	"fayi/gateway/strictyaml"
 	"fayi/outbox"
@@ -112,8 +113,15 @@ func (f *File) OpenStore(ctx context.Context) (*store.Store, error) {
 			return nil, fmt.Errorf("config: database: %w", err)
 		}
 	}
-	return store.Open(ctx, f.Dialect(), dsn)
+	st, err := store.Open(ctx, f.Dialect(), dsn)
+	if err == nil {
+		st.UseArchive(f.ArchiveDir())
+	}
+	return st, err
 }
+
+// ArchiveDir is where bodies of old segments are, or will be.
+func (f *File) ArchiveDir() archive.Dir { return archive.Open(f.Abs(f.Archive.Dir)) }
 
 // Identity loads the node's keys and certificates. Before the node has joined
 // the certificates are missing: the error is fs.ErrNotExist.
