@@ -46,6 +46,7 @@ func TestDefaults(t *testing.T) {
 		Inbox:    []string{"*"},
 		Notes:    config.Notes{Every: time.Minute, Limit: 2 * time.Hour},
 		Brakes:   config.Brakes{Floor: 50, DeletePercent: 5, ChangePercent: 20, Window: time.Hour},
+		Archive:  config.Archive{Dir: "archive"},
 		Packs:    "packs",
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.File{})); d != "" {

@@ -66,7 +66,7 @@ sources:                         # 业务系统写入的发件表，每个系统
 inbox: ["*"]                     # 收到的哪些记录写入 exchange_inbox；[] 表示都不写
 notes: {every: 60s, limit: 2h}   # 数据头公告：多久发一次；对方多久没有公告即告警
 brakes: {floor: 50, delete_percent: 5, change_percent: 20, window: 1h}   # 一个来源在此时间内删、改某类记录超过此限即等待人工确认
-archive: {after: 0s}             # 数据段正文超过多久移出数据库、存为文件（如 2160h 即 90 天），0s 为不移；目录 dir 默认 archive
+# archive: {after: 2160h}        # 数据段正文超过多久（2160h 为 90 天）移出数据库、存到 archive 目录；不写则不移
 packs: packs                     # 增补的数据规范包目录，可以没有
 trace: ""                        # 事件跟踪文件，排查时用
 test: false                      # 是否接收受众为 test 的试验数据
