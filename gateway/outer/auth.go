@@ -178,9 +178,9 @@ func object(pairs ...string) RawForm {
 // ErrSecret is a file of a secret that cannot be used.
 var ErrSecret = errors.New("secret not usable")
 
-// readSecret reads the file a reference names, relative to dir: one line, mode
+// ReadSecret reads the file a reference names, relative to dir: one line, mode
 // 0600.
-func readSecret(dir, ref string) ([]byte, error) {
+func ReadSecret(dir, ref string) ([]byte, error) {
 	path := strings.TrimPrefix(ref, "file:")
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
@@ -216,12 +216,12 @@ func (c *Compiled) ReadKeys(dir string) (*Keys, error) {
 	k := &Keys{}
 	var errs []error
 	for _, ref := range c.auth.Secrets {
-		b, err := readSecret(dir, ref)
+		b, err := ReadSecret(dir, ref)
 		errs = append(errs, err)
 		k.secrets = append(k.secrets, b)
 	}
 	if s := c.auth.Session; s != nil && s.Password != "" {
-		b, err := readSecret(dir, s.Password)
+		b, err := ReadSecret(dir, s.Password)
 		errs = append(errs, err)
 		k.password = b
 	}

@@ -83,23 +83,38 @@ func encode(data []byte, name string, escape func(r rune) string) ([]byte, error
 	if e == nil {
 		return data, nil
 	}
+	text := string(data)
+	if escape != nil {
+		text = escapeLacking(text, name, escape)
+	}
+	out, err := e.NewEncoder().String(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a character is not in %s", ErrCharset, strings.ToUpper(name))
+	}
+	return []byte(out), nil
+}
+
+// escapeLacking replaces the characters a charset lacks, in text that stays UTF-8
+// for now.
+func escapeLacking(text, name string, escape func(r rune) string) string {
+	e, _ := charset(name)
+	if e == nil {
+		return text
+	}
 	enc := e.NewEncoder()
-	if out, err := enc.Bytes(data); err == nil {
-		return out, nil
+	if _, err := enc.String(text); err == nil {
+		return text
 	}
-	var out []byte
-	for _, r := range string(data) {
+	var b strings.Builder
+	for _, r := range text {
 		enc.Reset()
-		b, err := enc.Bytes([]byte(string(r)))
-		if err != nil {
-			if escape == nil {
-				return nil, fmt.Errorf("%w: %s has no U+%04X", ErrCharset, strings.ToUpper(name), r)
-			}
-			b = []byte(escape(r))
+		if _, err := enc.String(string(r)); err != nil {
+			b.WriteString(escape(r))
+		} else {
+			b.WriteRune(r)
 		}
-		out = append(out, b...)
 	}
-	return out, nil
+	return b.String()
 }
 
 func escapeXML(r rune) string { return fmt.Sprintf("&#x%X;", r) }

@@ -41,19 +41,15 @@ type received struct {
 	html   bool
 }
 
-// classify gives the class of an answer and which rule decided. A refusal no rule
-// knows is permanent, except where the status or the lack of a document says that
-// the peer itself did not answer.
+// classify gives the class of an answer and which rule decided. The default is for
+// refusals no rule knows, not for answers whose status, or the lack of a document,
+// says that the peer itself did not speak.
 func (r *response) classify(a received, repeatable bool) (Class, string) {
 	if a.status >= 200 && a.status < 300 && a.doc != nil && !r.success.none() && r.success.holds(a) {
 		return OK, "success"
 	}
 	for i := range r.rules {
-		ru := &r.rules[i]
-		if ru.none() && a.doc == nil {
-			continue // the default is for refusals, not for what cannot be read
-		}
-		if ru.none() || ru.holds(a) {
+		if ru := &r.rules[i]; ru.holds(a) {
 			return ru.class, ru.name
 		}
 	}
@@ -72,6 +68,9 @@ func (r *response) classify(a received, repeatable bool) (Class, string) {
 		return AuthFail, "http 401"
 	case a.doc == nil && a.status < 300:
 		return lost, "unreadable"
+	}
+	if n := len(r.rules); n > 0 && r.rules[n-1].none() {
+		return r.rules[n-1].class, "default"
 	}
 	return Permanent, "default"
 }

@@ -253,9 +253,14 @@ func top(doc *Node, body string) *Node {
 
 func (c *Compiled) fill(o *operation, v *Node) (*message, *Node, error) {
 	m := &message{header: http.Header{}, query: url.Values{}}
-	path, err := o.path.render(escapedValues{v}.node(), &c.form)
+	path, err := o.path.render(v, &c.form)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, p := range o.path.parts {
+		if p.name != "" && !pathValue(v.Get(p.name).Value()) {
+			return nil, nil, fmt.Errorf("%s: %w: cannot stand in a path", p.name, ErrValue)
+		}
 	}
 	m.path = path.Value()
 	for _, t := range []*Template{c.headers, c.auth.headers, o.headers} {
@@ -312,29 +317,11 @@ func addTo(t *Template, v *Node, f *Form, add func(k, s string) error) error {
 	return nil
 }
 
-// escapedValues are values as they stand in a path: no slash, dot segment or query
-// can come out of them.
-type escapedValues struct{ v *Node }
-
-func (e escapedValues) node() *Node {
-	var walk func(n *Node) *Node
-	walk = func(n *Node) *Node {
-		c := *n
-		c.Text = escapePath.Replace(n.Text)
-		c.Members = nil
-		for _, m := range n.Members {
-			if m.Kind == Object || m.Kind == String || m.Kind == Number {
-				c.Members = append(c.Members, walk(m))
-			}
-		}
-		return &c
-	}
-	return walk(e.v)
+// pathValue refuses what would end or leave a path segment: a peer's number is
+// sent as it was received or not at all.
+func pathValue(s string) bool {
+	return s != "." && s != ".." && !strings.ContainsAny(s, "/\\?#%\x00\r\n")
 }
-
-// escapePath replaces what would end or leave a path segment; url.URL does the
-// rest when the address is written.
-var escapePath = strings.NewReplacer("/", "_", "\\", "_", "..", "_", "?", "_", "#", "_", "%", "_")
 
 // understand reads and classifies an answer.
 func (c *Client) understand(o *operation, resp *http.Response, data []byte) Answer {
@@ -358,6 +345,12 @@ func (c *Client) understand(o *operation, resp *http.Response, data []byte) Answ
 	for _, v := range o.values {
 		n := v.path.Get(r.doc)
 		if n == nil {
+			continue
+		}
+		if v.text != nil {
+			if err := v.text.read(n, a.Values, &c.c.form); err != nil {
+				a.Faults = append(a.Faults, err)
+			}
 			continue
 		}
 		if len(v.part.filters) == 0 {

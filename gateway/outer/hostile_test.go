@@ -177,14 +177,11 @@ func TestTemplatesReachNothing(t *testing.T) {
 			t.Errorf("%s was taken", bad)
 		}
 	}
-	// A value cannot leave its place in a path or a header.
-	p, err := parseText("/handoffs/{id}/events")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := p.render(escapedValues{NewObject().Set("id", Text("../../admin?x#y"))}.node(), &Form{})
-	if err != nil || strings.Count(n.Text, "/") != 3 || strings.ContainsAny(n.Text, "?#") || strings.Contains(n.Text, "..") {
-		t.Errorf("%q %v", n.Text, err)
+	// A value cannot leave its place in a path.
+	for s, good := range map[string]bool{"HO-1": true, "20260929164002_64077a7e": true, "榆林1号": true, "../x": false, "a/b": false, "..": false, "x?y": false, "x#1": false, "%2e": false} {
+		if pathValue(s) != good {
+			t.Errorf("%q", s)
+		}
 	}
 }
 

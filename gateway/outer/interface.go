@@ -100,7 +100,7 @@ type Operation struct {
 	Body       string            `yaml:"body"`    // default: the transport's; none for GET
 	AnswerBody string            `yaml:"asText"`  // default: the transport's answer
 	Request    RawForm           `yaml:"request"` // template of the body
-	Answer     map[string]string `yaml:"answer"`  // value → path in the answer, filters after "|"
+	Answer     map[string]string `yaml:"answer"`  // value → path in the answer, filters after "|"; a key such as "{a}#{b}" takes a text apart
 	List       *ListForm         `yaml:"list"`    // items in the answer
 	Repeatable bool              `yaml:"repeatable"`
 	Response   *Response         `yaml:"response"` // default: the interface's
@@ -143,9 +143,10 @@ type operation struct {
 }
 
 type answerValue struct {
-	name string
+	name string // "" where text is set
 	path Path
 	part textPart
+	text *textTmpl
 }
 
 type response struct {
@@ -200,7 +201,7 @@ func Compile(d *strictyaml.Document, path string, i *Interface, codes Codes) *Co
 		t.Limit.Answer = 1024
 	}
 	c.transport(path+".transport", t, out)
-	out.form = Form{Codes: codes, Layout: t.Times.Layout, Zone: c.zone(path+".transport.times.zone", t.Times.Zone), KeepEmpty: t.Empty == "keep"}
+	out.form = Form{Codes: codes, Layout: t.Times.Layout, Zone: c.zone(path+".transport.times.zone", t.Times.Zone), KeepEmpty: t.Empty == "keep", Charset: t.Charset}
 	out.headers = c.template(path+".transport.headers", &t.Headers)
 	out.auth = c.auth(path+".auth", i.Auth, i.Operations)
 	out.allow = append(out.allow, c.prefixes(path+".transport.allow", t.Allow)...)
@@ -379,6 +380,10 @@ func (c compiler) operation(path, name string, op *Operation, t *Transport, comm
 	for _, v := range slices.Sorted(maps.Keys(op.Answer)) {
 		at := path + ".answer." + v
 		p, filters, _ := strings.Cut(op.Answer[v], "|")
+		if strings.Contains(v, "{") {
+			o.values = append(o.values, answerValue{path: c.path(at, p), text: c.text(at, v)})
+			continue
+		}
 		part := textPart{name: v}
 		if filters != "" {
 			if tt := c.text(at, "{v|"+filters+"}"); len(tt.parts) == 1 {
@@ -429,6 +434,10 @@ func (c *Compiled) Yields(op string) (values, item []string) {
 		return nil, nil
 	}
 	for _, v := range o.values {
+		if v.text != nil {
+			values = append(values, (&Template{text: v.text}).Names()...)
+			continue
+		}
 		values = append(values, v.name)
 	}
 	if o.item != nil {
@@ -456,4 +465,51 @@ func (c *Compiled) Tables() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(seen))
+}
+
+// Echo writes a request of the operation with these values and reads it as a
+// server would, without signing. It is the self-test of a description.
+func (c *Compiled) Echo(op string, values *Node) (*Node, error) {
+	o := c.operations[op]
+	if o == nil {
+		return nil, fmt.Errorf("outer: no operation %q", op)
+	}
+	v := &Node{Kind: Object, Members: append([]*Node(nil), values.Members...)}
+	m, _, err := c.fill(o, v)
+	if err != nil {
+		return nil, err
+	}
+	back := NewObject()
+	if err := o.path.read(Text(m.path), back, &c.form); err != nil {
+		return nil, err
+	}
+	for _, t := range []*Template{c.headers, o.headers} {
+		if t == nil {
+			continue
+		}
+		h := NewObject()
+		for k := range m.header {
+			h.Set(k, Text(m.header.Get(k)))
+		}
+		if err := t.canonical(true).Read(h, back, &c.form); err != nil {
+			return nil, err
+		}
+	}
+	if o.query != nil {
+		q := NewObject()
+		for k := range m.query {
+			q.Members = append(q.Members, &Node{Kind: String, Name: k, Text: m.query.Get(k)})
+		}
+		if err := o.query.Read(q, back, &c.form); err != nil {
+			return nil, err
+		}
+	}
+	if o.request == nil {
+		return back, nil
+	}
+	doc, err := read(m.body, o.body, m.header.Get("Content-Type"), c.transport.Charset)
+	if err != nil {
+		return nil, err
+	}
+	return back, o.request.Read(doc, back, &c.form)
 }

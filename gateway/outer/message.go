@@ -2,6 +2,7 @@ package outer
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+
+	"github.com/emmansun/gmsm/sm3"
 )
 
 const soapSpace = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -70,6 +73,11 @@ var quoteName = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\r", "", "\n", "")
 func writeMultipart(doc *Node, charset string) ([]byte, string, error) {
 	var buf bytes.Buffer
 	w := multipart.NewWriter(&buf)
+	h := sm3.New() // the same parts are the same bytes: a signature is made of a first rendering
+	h.Write(AppendJSON(nil, doc))
+	if err := w.SetBoundary("fayi" + hex.EncodeToString(h.Sum(nil)[:16])); err != nil {
+		return nil, "", err
+	}
 	for _, m := range doc.Members {
 		h := textproto.MIMEHeader{}
 		disposition := `form-data; name="` + quoteName.Replace(m.Name) + `"`
@@ -135,6 +143,8 @@ func readAnswer(data []byte, kind, contentType, charset string) (*Node, error) {
 	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
 	switch {
 	case kind == "text":
+	case len(head) == 0:
+		return nil, fmt.Errorf("%w: empty", ErrSyntax)
 	case bytes.HasPrefix(head, []byte("<")):
 		kind = "xml"
 	case bytes.HasPrefix(head, []byte("{")) || bytes.HasPrefix(head, []byte("[")):

@@ -290,11 +290,9 @@ func (s *Server) check(r *http.Request, o *operation, id *Node, query url.Values
 	if d := s.now().Sub(at); !ok || d > a.Skew || d < -a.Skew {
 		return ErrClock
 	}
-	nonce := in.nonce
-	if nonce == "" {
-		nonce = id.Get("sign").Value() // without a nonce the signature serves as one
-	}
-	if !s.nonces.fresh(nonce, max(a.NonceTTL, 2*a.Skew), s.now()) {
+	// Without a nonce two equal requests of one second are one to the signature;
+	// such interfaces are kept to listed addresses, and acts on them are idempotent.
+	if nonce := in.nonce; strings.Contains(a.Text, "{nonce}") && !s.nonces.fresh(nonce, max(a.NonceTTL, 2*a.Skew), s.now()) {
 		return ErrReplay
 	}
 	return nil
@@ -335,21 +333,29 @@ func (o *operation) reply(rep Reply, f *Form) (*Node, int, error) {
 	if rep.Class == OK {
 		put(o.response.success.path, Text(o.response.success.example()))
 	} else if ru := o.response.ruleOf(rep.Class); ru != nil {
+		o.deny(put, ru.path)
 		put(ru.path, Text(ru.example()))
 		if len(ru.HTTP) > 0 {
 			status = ru.HTTP[0]
 		}
-	} else {
+	} else if o.deny(put, Path{}); rep.Class != Permanent {
 		status = map[Class]int{Retry: 503, InDoubt: 503, AuthFail: 401, Clock: 401, Absent: 404}[rep.Class]
-		if status == 0 {
-			status = http.StatusBadRequest
-		}
 	}
 	if rep.Message != "" && o.response.message.String() != o.response.success.path.String() {
 		put(o.response.message, Text(rep.Message))
 	}
 	if rep.Values != nil {
 		for _, v := range o.values {
+			if v.text != nil {
+				n, rerr := v.text.render(rep.Values, f)
+				if rerr != nil {
+					return nil, 0, rerr
+				}
+				if !n.empty() {
+					put(v.path, n)
+				}
+				continue
+			}
 			n := rep.Values.Get(v.name)
 			if n.empty() {
 				continue
@@ -374,6 +380,14 @@ func (o *operation) reply(rep Reply, f *Form) (*Node, int, error) {
 		put(Path{text: o.list.text, steps: o.list.steps}, list)
 	}
 	return doc, status, err
+}
+
+// deny writes that there was no success, where success stands apart from the
+// reason.
+func (o *operation) deny(put func(Path, *Node), reason Path) {
+	if p := o.response.success.path; len(p.steps) > 0 && p.text != reason.text {
+		put(p, Text("false"))
+	}
 }
 
 // example is a text that fulfils the condition.

@@ -65,7 +65,8 @@ type Form struct {
 	Codes     Codes
 	Layout    string // of times, as package time writes it
 	Zone      *time.Location
-	KeepEmpty bool // values that are not there stand as empty texts instead of being left out
+	KeepEmpty bool   // values that are not there stand as empty texts instead of being left out
+	Charset   string // of the message; documents inside texts escape what it lacks
 }
 
 // ErrValue is a value that cannot be written in the peer's form, or of a form we
@@ -164,10 +165,10 @@ func (t *Template) render(v *Node, f *Form) (*Node, error) {
 			return nil, err
 		}
 		if t.inside == "json" {
-			return Text(string(AppendJSON(nil, n))), nil
+			return Text(escapeLacking(string(AppendJSON(nil, n)), f.Charset, escapeJSON)), nil
 		}
 		b, err := AppendXML(nil, n)
-		return Text(string(b)), err
+		return Text(escapeLacking(string(b), f.Charset, escapeXML)), err
 	case tmplList:
 		n := &Node{Kind: List}
 		for _, i := range t.items {

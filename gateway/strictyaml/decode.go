@@ -346,3 +346,6 @@ func edits(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Faults are the defects known so far, in no order.
+func (d *Document) Faults() []Fault { return d.faults }
