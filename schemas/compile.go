@@ -105,6 +105,7 @@ func (p *pack) compile(e *manifestEntry, faults *faultList) *Type {
 		name: e.Name, version: e.Version, digest: digest, title: e.Title, en: e.EN, key: e.Key, system: e.System, urgent: e.Urgent,
 		audience: e.Audience, from: p.from, until: p.until, packName: p.Name, packVersion: p.Version, source: src.raw, schema: compiled, table: fast,
 		root: root, whys: whys, rules: p.rules[e.Name].list, rawRules: p.rawRules(e.Name), bound: bound,
+		exact: fast.strict(), opening: []byte(`{"` + e.Key + `":"`),
 	}
 	t.ref = fmt.Sprintf("%s@%d#%s", e.Name, e.Version, digest)
 	return t

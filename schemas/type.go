@@ -29,6 +29,8 @@ type Type struct {
 	source                            []byte
 	schema                            *jsonschema.Schema
 	table                             *table // nil if the schema has a shape it cannot express
+	exact                             *table // see [Type.Exact]; nil where table is
+	opening                           []byte // how a record begins whose key field comes first
 	root                              *node
 	whys                              map[string]why // place of an allOf branch → its reason
 	rules                             []Rule
@@ -167,6 +169,9 @@ var ErrNoKey = errors.New("record type has no key field")
 func (t *Type) Key(data []byte) (string, error) {
 	if t.key == "" {
 		return "", fmt.Errorf("%s: %w", t.name, ErrNoKey)
+	}
+	if key, ok := t.firstKey(data); ok {
+		return string(key), nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	if tok, err := dec.Token(); err != nil || tok != json.Delim('{') {

@@ -120,6 +120,52 @@ func ParseLine(line []byte) (*Line, error) {
 	}
 	l := &Line{}
 	r := reader{b: line}
+	if err := r.head(l); err != nil {
+		return nil, err
+	}
+	var err error
+	if r.has(dataMember) {
+		if l.Data, err = r.object(); err != nil {
+			return nil, fmt.Errorf("%w: data: %w", ErrLine, err)
+		}
+	}
+	if (l.Op == Put) != (l.Data != nil) {
+		return nil, fmt.Errorf("%w: data and op disagree", ErrLine)
+	}
+	if r.has(`,"x":`) {
+		if l.X, err = r.object(); err != nil {
+			return nil, fmt.Errorf("%w: x: %w", ErrLine, err)
+		}
+	}
+	r.lit("}")
+	if r.bad || len(r.b) != 0 {
+		return nil, ErrLine
+	}
+	return l, nil
+}
+
+// ParseEnvelope reads everything of a put's line but its data: l.Data is whatever
+// stands in its place, down to the line's last brace. A caller who finds that
+// those bytes are one object by the rules of CheckData (schemas.Type.Exact) knows
+// of the line what ParseLine would have said; any other caller asks ParseLine.
+func ParseEnvelope(line []byte) (l *Line, ok bool) {
+	l = &Line{}
+	r := reader{b: line}
+	if len(line) > MaxLine || r.head(l) != nil || !utf8.Valid(line[:len(line)-len(r.b)]) || l.Op != Put || !r.has(dataMember) {
+		return nil, false
+	}
+	end := len(r.b) - 1
+	if end < 0 || r.b[end] != '}' {
+		return nil, false
+	}
+	l.Data = r.b[:end:end]
+	return l, true
+}
+
+const dataMember = `,"data":`
+
+// head reads the members before data.
+func (r *reader) head(l *Line) error {
 	r.lit(`{"seq":`)
 	l.Seq = r.uint()
 	r.lit(`,"key":`)
@@ -149,33 +195,16 @@ func ParseLine(line []byte) (*Line, error) {
 	r.hex(l.Salt[:])
 	r.lit(`"`)
 	if r.bad {
-		return nil, ErrLine
+		return ErrLine
 	}
 	var err error
 	if l.At, err = sign.ParseTime(string(at)); err != nil {
-		return nil, fmt.Errorf("%w: at", ErrLine)
+		return fmt.Errorf("%w: at", ErrLine)
 	}
 	if l.Key == "" || len(l.Key) > 128 || l.Seq == 0 || l.Op == "" {
-		return nil, fmt.Errorf("%w: key, seq or op", ErrLine)
+		return fmt.Errorf("%w: key, seq or op", ErrLine)
 	}
-	if r.has(`,"data":`) {
-		if l.Data, err = r.object(); err != nil {
-			return nil, fmt.Errorf("%w: data: %w", ErrLine, err)
-		}
-	}
-	if (l.Op == Put) != (l.Data != nil) {
-		return nil, fmt.Errorf("%w: data and op disagree", ErrLine)
-	}
-	if r.has(`,"x":`) {
-		if l.X, err = r.object(); err != nil {
-			return nil, fmt.Errorf("%w: x: %w", ErrLine, err)
-		}
-	}
-	r.lit("}")
-	if r.bad || len(r.b) != 0 {
-		return nil, ErrLine
-	}
-	return l, nil
+	return nil
 }
 
 // reader consumes a line from the front; once bad, it stays bad.
