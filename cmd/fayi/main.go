@@ -53,6 +53,7 @@ func commands() []command {
 		{"outbox", cmdOutbox, "发件表：安装、状态、被拒记录、重新提交", "outbox: install, status, rejected, retry"},
 		{"schema", cmdSchema, "数据规范：列出、查看、检查文件", "schemas: list, show, check files"},
 		{"peer", cmdPeer, "节点：邀请、审批、列出", "nodes: invite, approve, list"},
+		{"handoff", cmdHandoff, "12345 工单转办：检查接口配置、模拟对方", "hand-offs with 12345: check profiles, simulate peers"},
 		{"bench", cmdBench, "测量本机上的性能并与其他系统比较", "measure this machine and compare with other systems"},
 		{"migrate", cmdMigrate, "把数据库升级到本程序的版本", "bring the database to this program's version"},
 		{"doctor", cmdDoctor, "检查节点：配置、密钥、磁盘、数据库、端口、对端", "look a node over: configuration, keys, disk, database, ports, peers"},

@@ -408,6 +408,10 @@ func (c compiler) operation(path, name string, op *Operation, t *Transport, comm
 	return o
 }
 
+// Weak reports that the interface's authentication is fit for listed addresses
+// only.
+func (c *Compiled) Weak() bool { return c.auth.weak }
+
 // Has reports whether there is an operation of this name.
 func (c *Compiled) Has(op string) bool { return c.operations[op] != nil }
 

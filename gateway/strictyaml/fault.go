@@ -7,10 +7,10 @@ import (
 
 // Fault is one defect of the file.
 type Fault struct {
-	Path      string // such as peers[0].url; "" for the file as a whole
-	Line      int    // from 1; 0 where the key is absent
-	Message   string // what is wrong and what to write, in Chinese
-	MessageEN string // the same in English
+	Path      string `json:"path"`       // such as peers[0].url; "" for the file as a whole
+	Line      int    `json:"line"`       // from 1; 0 where the key is absent
+	Message   string `json:"message"`    // what is wrong and what to write, in Chinese
+	MessageEN string `json:"message_en"` // the same in English
 }
 
 // Error lists every fault of one file, in the order of its lines.

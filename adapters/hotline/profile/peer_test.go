@@ -311,7 +311,9 @@ func TestUnmapped(t *testing.T) {
 	if len(a.sim.Tickets()) != 0 {
 		t.Error("sent nevertheless")
 	}
-	fixed := newPair(t, "hotline-a@1", func(s string) string { return strings.Replace(s, `out: {"0101": "0101",`, `out: {"Z99": "0909", "0101": "0101",`, 1) }, simulator.Options{})
+	fixed := newPair(t, "hotline-a@1", func(s string) string {
+		return strings.Replace(s, `out: {"0101": "0101",`, `out: {"Z99": "0909", "0101": "0101",`, 1)
+	}, simulator.Options{})
 	if out := fixed.Offer(t.Context(), o); out.Class != ticket.Delivered {
 		t.Errorf("%+v", out)
 	}
