@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"fayi/crypto/keys"
 	"fayi/crypto/merkle"
@@ -47,29 +49,89 @@ type Draft struct {
 // Seal makes a segment of lines, each as AppendLine wrote it, without line
 // feeds, numbered d.First and up. It draws a fresh content key and nonce.
 func Seal(d Draft, lines [][]byte, signer keys.Signer) (*Segment, error) {
-	if len(lines) == 0 || len(lines) > MaxLines {
-		return nil, fmt.Errorf("seal: %d lines", len(lines))
-	}
-	seg := &Segment{Header: Header{
-		V: 1, Suite: Suite, Stream: d.Stream, Gen: d.Gen, First: d.First, Count: uint64(len(lines)),
-		Prev: d.Prev, Root: sign.Hash(merkle.Root(merkle.LeafHashes(lines))), Schema: d.Schema, Time: d.Time, Key: sign.Hash(signer.ID()),
-	}}
-	if err := seg.Header.check(); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	var err error
-	if seg.Bytes, err = sign.Marshal(&seg.Header); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	// Signed last: there is no signed header whose lines cannot be sealed.
-	if seg.Body, seg.Key, err = SealBody(seg.Bytes, lines); err != nil {
+	segs, err := Chain(d, []Group{{d.Schema, lines}}, signer, nil)
+	if err != nil {
 		return nil, err
 	}
-	if seg.Sig, err = signer.Sign(keys.SegmentV1, seg.Bytes); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+	return segs[0], nil
+}
+
+// Group is what becomes one segment of a [Chain].
+type Group struct {
+	Schema string
+	Lines  [][]byte
+}
+
+// Chain makes consecutive segments of one stream, the first as d says, each with
+// the hash of the one before. Only the short headers follow from each other; the
+// hashing before and the packing, encrypting and signing after are shared out
+// over the processor's cores. So is each, if not nil, which is called once a
+// segment, by several goroutines at once. After an error there are no segments.
+func Chain(d Draft, groups []Group, signer keys.Signer, each func(i int, s *Segment) error) ([]*Segment, error) {
+	segs := make([]*Segment, len(groups))
+	err := share(len(groups), func(i int) error {
+		lines := groups[i].Lines
+		if len(lines) == 0 || len(lines) > MaxLines {
+			return fmt.Errorf("seal: %d lines", len(lines))
+		}
+		segs[i] = &Segment{Header: Header{
+			V: 1, Suite: Suite, Stream: d.Stream, Gen: d.Gen, Count: uint64(len(lines)), Root: sign.Hash(merkle.Root(merkle.LeafHashes(lines))),
+			Schema: groups[i].Schema, Time: d.Time, Key: sign.Hash(signer.ID()),
+		}}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	seg.Hash = sign.Sum(seg.Bytes)
-	return seg, nil
+	first, prev := d.First, d.Prev
+	for _, seg := range segs {
+		seg.Header.First, seg.Header.Prev = first, prev
+		if err := seg.Header.check(); err != nil {
+			return nil, fmt.Errorf("seal: %w", err)
+		}
+		if seg.Bytes, err = sign.Marshal(&seg.Header); err != nil {
+			return nil, fmt.Errorf("seal: %w", err)
+		}
+		seg.Hash = sign.Sum(seg.Bytes)
+		first, prev = first+seg.Header.Count, seg.Hash
+	}
+	err = share(len(segs), func(i int) (err error) {
+		seg := segs[i]
+		// Signed last: there is no signed header whose lines cannot be sealed.
+		if seg.Body, seg.Key, err = SealBody(seg.Bytes, groups[i].Lines); err != nil {
+			return err
+		}
+		if seg.Sig, err = signer.Sign(keys.SegmentV1, seg.Bytes); err != nil {
+			return fmt.Errorf("seal: %w", err)
+		}
+		if each != nil {
+			return each(i, seg)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return segs, nil
+}
+
+// share calls f for 0…n-1, on as many cores as there are.
+func share(n int, f func(i int) error) error {
+	if n == 1 {
+		return f(0)
+	}
+	errs := make([]error, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = f(i)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 var zippers = sync.Pool{New: func() any {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -229,5 +230,61 @@ func TestRootOfErasedLines(t *testing.T) {
 		if got := seal.Root(lines); got != want {
 			t.Errorf("with %d lines erased the root is %s, want %s", i+1, got, want)
 		}
+	}
+}
+
+// Segments of a chain are what sealing them one after the other makes: dense numbers, each the hash of the one before,
+// each with its own key; and each is handed over once.
+func TestChain(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		d := draft()
+		groups := make([]seal.Group, rapid.IntRange(1, 6).Draw(rt, "groups"))
+		seq := d.First
+		for g := range groups {
+			groups[g].Schema = d.Schema
+			for range rapid.IntRange(1, 5).Draw(rt, "lines") {
+				groups[g].Lines = append(groups[g].Lines, lineOf(seq, 300, true))
+				seq++
+			}
+		}
+		handed := make([]int, len(groups))
+		segs := must(seal.Chain(d, groups, origin().signer, func(i int, s *seal.Segment) error {
+			if handed[i]++; len(s.Sig) == 0 || len(s.Body) == 0 {
+				rt.Errorf("segment %d is handed over unfinished", i)
+			}
+			return nil
+		}))(t)
+		first, prev := d.First, d.Prev
+		for i, s := range segs {
+			h := must(seal.ParseHeader(s.Bytes))(t)
+			if h.First != first || h.Prev != prev || s.Hash != sign.Sum(s.Bytes) || handed[i] != 1 {
+				rt.Fatalf("segment %d begins at %d after %s, handed over %d times", i, h.First, h.Prev, handed[i])
+			}
+			if err := seal.VerifyHeader(origin().signCert, s.Bytes, s.Sig); err != nil {
+				rt.Fatal(err)
+			}
+			if got := must(seal.Open(h, s.Bytes, s.Body, s.Key))(t); !reflect.DeepEqual(got, groups[i].Lines) {
+				rt.Fatalf("segment %d holds %q", i, got)
+			}
+			for _, other := range segs[:i] {
+				if bytes.Equal(other.Key, s.Key) {
+					rt.Fatal("one content key for two segments")
+				}
+			}
+			first, prev = first+h.Count, s.Hash
+		}
+	})
+	failed := fmt.Errorf("no room")
+	two := []seal.Group{{Schema: draft().Schema, Lines: records(1)}, {Schema: draft().Schema, Lines: records(1)}}
+	if segs, err := seal.Chain(draft(), two, origin().signer, func(i int, _ *seal.Segment) error {
+		if i == 1 {
+			return failed
+		}
+		return nil
+	}); segs != nil || !errors.Is(err, failed) {
+		t.Errorf("%d segments, %v", len(segs), err)
+	}
+	if _, err := seal.Chain(draft(), []seal.Group{two[0], {Schema: draft().Schema}}, origin().signer, nil); err == nil {
+		t.Error("a group without lines was sealed")
 	}
 }

@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -240,40 +241,14 @@ func (b *batch) seal(ctx context.Context) ([]store.Append, error) {
 		for key := range a.changed {
 			app.Latest = append(app.Latest, a.latest[key])
 		}
-		head := a.stream.Head
-		var lines [][]byte
-		size := 0
-		cut := func(schema string) error {
-			if len(lines) == 0 {
-				return nil
-			}
-			seg, err := b.sealOne(name, seal.Draft{
-				Stream: name, Gen: a.gen, First: head.Seq + 1, Prev: sign.Hash(head.Hash), Schema: schema, Time: sign.Now(),
-			}, a.stream.ID, lines)
-			if err != nil {
-				return err
-			}
-			app.Segments = append(app.Segments, seg)
-			head, lines, size = seg.End(), nil, 0
-			return nil
+		// In the order of their key: neighbours share a page.
+		slices.SortFunc(app.Latest, func(x, y store.Latest) int { return bytes.Compare(x.KeyHash[:], y.KeyHash[:]) })
+		groups, err := b.groups(a)
+		if err != nil {
+			return nil, err
 		}
-		schema := ""
-		for _, p := range a.lines {
-			line, err := b.line(head.Seq+uint64(len(lines))+1, p)
-			if err != nil {
-				return nil, err
-			}
-			ref := p.rec.schema.Ref()
-			if len(lines) == seal.MaxLines || size+len(line)+1 > seal.MaxLineBytes || schema != ref {
-				// The line's number stands: cutting only moves segment borders.
-				if err := cut(schema); err != nil {
-					return nil, err
-				}
-			}
-			schema = ref
-			lines, size = append(lines, line), size+len(line)+1
-		}
-		if err := cut(schema); err != nil {
+		head, err := b.chain(a, groups, &app)
+		if err != nil {
 			return nil, err
 		}
 		end := head.Pos
@@ -281,6 +256,48 @@ func (b *batch) seal(ctx context.Context) ([]store.Append, error) {
 		out = append(out, app)
 	}
 	return out, ctx.Err()
+}
+
+// groups writes the stream's lines, numbered on from its head, and cuts them into
+// what one segment holds.
+func (b *batch) groups(a *appending) (groups []seal.Group, err error) {
+	var g seal.Group
+	size := 0
+	for i, p := range a.lines {
+		line, err := b.line(a.stream.Seq+uint64(i)+1, p)
+		if err != nil {
+			return nil, err
+		}
+		ref := p.rec.schema.Ref()
+		if len(g.Lines) == seal.MaxLines || size+len(line)+1 > seal.MaxLineBytes || len(g.Lines) > 0 && g.Schema != ref {
+			groups, g, size = append(groups, g), seal.Group{}, 0
+		}
+		g.Schema, g.Lines, size = ref, append(g.Lines, line), size+len(line)+1
+	}
+	return append(groups, g), nil
+}
+
+// chain seals the groups after the stream's head and adds them to what is
+// appended; it returns where the stream then ends.
+func (b *batch) chain(a *appending, groups []seal.Group, app *store.Append) (store.Head, error) {
+	parsed, err := sign.ParseStream(a.name)
+	if err != nil {
+		return store.Head{}, err
+	}
+	app.Segments = make([]store.Segment, len(groups))
+	d := seal.Draft{Stream: a.name, Gen: a.gen, First: a.stream.Seq + 1, Prev: sign.Hash(a.stream.Hash), Time: sign.Now()}
+	_, err = seal.Chain(d, groups, b.s.Signer, func(i int, seg *seal.Segment) error {
+		readers, err := replicate.WrapNext(b.s.Directory, parsed, seg.Key)
+		if err != nil {
+			return err
+		}
+		app.Segments[i], err = replicate.Stored(b.s.StoreKey, a.stream.ID, seg, readers)
+		return err
+	})
+	if err != nil {
+		return store.Head{}, err
+	}
+	return app.Segments[len(groups)-1].End(), nil
 }
 
 // ref is a row's identity: ids may be used again, so the time belongs to it.
@@ -299,22 +316,6 @@ func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 		return nil, err
 	}
 	return seal.AppendLine(make([]byte, 0, len(l.Data)+len(p.rec.key)+512), &l), nil
-}
-
-func (b *batch) sealOne(name string, d seal.Draft, stream int64, lines [][]byte) (store.Segment, error) {
-	seg, err := seal.Seal(d, lines, b.s.Signer)
-	if err != nil {
-		return store.Segment{}, err
-	}
-	parsed, err := sign.ParseStream(name)
-	if err != nil {
-		return store.Segment{}, err
-	}
-	readers, err := replicate.WrapNext(b.s.Directory, parsed, seg.Key)
-	if err != nil {
-		return store.Segment{}, err
-	}
-	return replicate.Stored(b.s.StoreKey, stream, seg, readers)
 }
 
 // announce tells the trace, then the process, what was committed: an event is
