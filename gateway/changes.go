@@ -23,6 +23,7 @@ type change struct {
 	At   string          `json:"at"`
 	Src  string          `json:"src"`
 	Data json.RawMessage `json:"data,omitempty"`
+	X    json.RawMessage `json:"x,omitempty"` // the line's open member: what intake changed
 
 	ref string // the schema its segment names, for XML
 }
@@ -106,7 +107,7 @@ func (n *Node) getChanges(k *APIKey, w http.ResponseWriter, r *http.Request) err
 				return err
 			}
 			size += len(raw)
-			out.Changes = append(out.Changes, change{pos.Gen, pos.Seq, l.Key, l.Op, l.At.String(), l.Src, l.Data, header.Schema})
+			out.Changes = append(out.Changes, change{pos.Gen, pos.Seq, l.Key, l.Op, l.At.String(), l.Src, l.Data, l.X, header.Schema})
 		}
 		if !out.End {
 			break

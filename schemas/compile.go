@@ -207,6 +207,7 @@ func (p *pack) describe(doc, t *tree, ptr string, whys map[string]why) *node {
 		Note: t.text("x-note"),
 	}}
 	n.Refs, _ = t.get("x-ref").texts()
+	n.Normalise, _ = t.get("x-normalise").texts()
 	if x := t.get("x-expected"); x != nil {
 		n.Expected, _ = x.scalar.(bool)
 	}

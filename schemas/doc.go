@@ -6,7 +6,7 @@
 // code table), rules/<type>.json (rules over several members, in the language of package rulelang). Schemas name code tables by "x-codes"; the loader writes them out as enum before compiling, so every code stands in one place.
 // Further annotations keep where each rule comes from: x-mark, x-length-mark, x-required-mark and x-source (as in the domain study),
 // x-type (its notation), x-sensitivity, x-ref (types whose key the field holds), x-expected (required by inference only: counted, never
-// refused, design §8), x-when and x-message (the reason a branch gives).
+// refused, design §8), x-normalise (what intake may do to a value at fault, normalise.go), x-when and x-message (the reason a branch gives).
 //
 // How data passes through: [Load] reads packs under fixed bounds, checks every file against a closed list of keywords, compares digests,
 // compiles, and either reports every fault of every pack ([*PackError]) or returns an immutable [*Registry] of their editions (edition.go):

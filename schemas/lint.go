@@ -70,6 +70,16 @@ func (l *linter) lintRoot(e *manifestEntry) {
 			l.add("/x-key", "%q must be a required text field", e.Key)
 		}
 	}
+	for _, m := range l.doc.get("properties").members() {
+		declared, _ := m.value.get("x-normalise").texts()
+		required, _ := l.doc.get("required").texts()
+		if len(declared) > 0 && m.name == e.Key {
+			l.add("/properties/"+m.name+"/x-normalise", "a key is what the source wrote beside the record; it cannot be changed")
+		}
+		if slices.Contains(declared, stepAbsent) && slices.Contains(required, m.name) {
+			l.add("/properties/"+m.name+"/x-normalise", "a required member cannot be left out")
+		}
+	}
 	l.schema(l.doc, "", nil)
 	l.numbers(l.doc, "")
 }
@@ -173,6 +183,15 @@ func (l *linter) annotation(t *tree, name string, v *tree, at string) {
 		}
 		if !isList || len(list) == 0 {
 			l.add(at, "must be a list of type names")
+		}
+	case "x-normalise":
+		for _, step := range list {
+			if !slices.Contains(steps, step) {
+				l.add(at, "%q is none of %s", step, strings.Join(steps, ", "))
+			}
+		}
+		if !isList || len(list) == 0 || t.text("type") != "string" {
+			l.add(at, "must be a list of steps, on a text")
 		}
 	case "x-sensitivity":
 		if !slices.Contains([]string{Public, Internal, Sensitive}, s) {

@@ -58,6 +58,7 @@ type Field struct {
 	Expected    bool   // M only by inference: missed in the completeness figure, never refused (design §8)
 	Sensitivity string // Public, Internal or Sensitive; "" where the pack says nothing
 	Tables      []*Table
+	Normalise   []string // what intake does to a value that is refused as it stands, see [Type.Normalise]
 	Refs        []string // types whose key the field holds, any one of them
 	Mark        string   // provenance of the field, of its length and of its requirement: [STD], [STD*], [SRC], [INFER]
 	LengthMark  string

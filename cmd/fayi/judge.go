@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"fayi/cmd/fayi/internal/records"
 	"fayi/gateway/intake"
@@ -16,9 +19,36 @@ import (
 
 // judge returns the faults of one record's contents, none if it may be published.
 func judge(t *schemas.Type, data []byte) schemas.Faults {
-	_, faults := intake.Contents(t, data)
+	_, _, faults := intake.Contents(t, data)
 	return faults
 }
+
+// corrected tells what intake would change in a record that it takes only so.
+func corrected(t *schemas.Type, data []byte) (told schemas.Faults) {
+	_, x, _ := intake.Contents(t, data)
+	var changed intake.Changed
+	if x == nil || json.Unmarshal(x, &changed) != nil {
+		return nil
+	}
+	as := t.Validate(data) // names and values as they may be shown
+	for _, c := range changed.Normalised {
+		f := schemas.Fault{Code: "NORMALISED", Pointer: c.At}
+		if i := slices.IndexFunc(as, func(f schemas.Fault) bool { return f.Pointer == c.At }); i >= 0 {
+			f.Title, f.Value = as[i].Title, as[i].Value
+		}
+		var zh []string
+		for _, step := range c.By {
+			zh = append(zh, stepZH[step])
+		}
+		f.Message = "「" + f.Title + "」将按数据规范改写后发布：" + strings.Join(zh, "、")
+		f.MessageEN = "the value at " + c.At + " will be changed as the schema declares: " + strings.Join(c.By, ", ")
+		f.Hint = "最好在业务系统中改正"
+		told = append(told, f)
+	}
+	return told
+}
+
+var stepZH = map[string]string{"half-width": "全角改半角", "trim": "去掉首尾空白", "upper": "小写改大写", "absent": "占位文字当作没有填写"}
 
 // judgeKey returns the faults of a record key.
 func judgeKey(key string) schemas.Faults { return intake.Key([]byte(key)) }

@@ -350,7 +350,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 				faults = judge(t, r.Data)
 			}
 			if len(faults) == 0 && r.Data != nil {
-				if b := (badRecord{File: file, Row: r.Row, Faults: t.Remarks(r.Data, where)}); len(b.Faults) > 0 {
+				if b := (badRecord{File: file, Row: r.Row, Faults: append(corrected(t, r.Data), t.Remarks(r.Data, where)...)}); len(b.Faults) > 0 {
 					told++
 					if told > maxListed {
 						return nil

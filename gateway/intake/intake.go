@@ -6,6 +6,7 @@
 package intake
 
 import (
+	"encoding/json"
 	"errors"
 
 	"fayi/crypto/seal"
@@ -44,23 +45,48 @@ func Key(key []byte) schemas.Faults {
 
 // Contents judges a record's JSON by the byte rules, then by its schema, and
 // returns it without insignificant white space: the bytes that are sealed, which
-// are payload itself where nothing had to be taken away.
-func Contents(t *schemas.Type, payload []byte) ([]byte, schemas.Faults) {
+// are payload itself where nothing had to be taken away. Where the schema refuses
+// it, what the pack declares (x-normalise) is done to the values that are at
+// fault; if that makes the record valid, it is returned so, with x, the line's
+// open member that says what was changed (protocol §2). Otherwise the faults are
+// those of the record as it came.
+func Contents(t *schemas.Type, payload []byte) (data, x []byte, faults schemas.Faults) {
 	if len(payload)+outbox.MaxKey+lineOverhead <= seal.MaxLine && t.Exact(payload) {
-		return payload, nil
+		return payload, nil, nil
 	}
 	data, err := seal.CompactData(make([]byte, 0, len(payload)), payload)
 	var de *seal.DataError
 	if errors.As(err, &de) {
-		return nil, schemas.Faults{Fault(de.Code, de.Pointer)}
+		return nil, nil, schemas.Faults{Fault(de.Code, de.Pointer)}
 	}
 	if faults := t.Validate(data); len(faults) > 0 {
-		return nil, faults
+		better, changes := t.Normalise(data, faults)
+		if len(changes) == 0 || len(t.Validate(better)) > 0 {
+			return nil, nil, faults
+		}
+		data = better
+		if x, err = changed(changes); err != nil {
+			return nil, nil, schemas.Faults{Fault(Internal, "")}
+		}
 	}
-	if len(data)+outbox.MaxKey+lineOverhead > seal.MaxLine {
-		return nil, schemas.Faults{Fault(outbox.CodeTooLarge, "")}
+	if len(data)+len(x)+outbox.MaxKey+lineOverhead > seal.MaxLine {
+		return nil, nil, schemas.Faults{Fault(outbox.CodeTooLarge, "")}
 	}
-	return data, nil
+	return data, x, nil
+}
+
+// Changed is what a line's open member says of values that were changed.
+type Changed struct {
+	Normalised []schemas.Change `json:"normalised"`
+}
+
+// changed writes the open member as the protocol's byte rules want it.
+func changed(changes []schemas.Change) ([]byte, error) {
+	raw, err := json.Marshal(Changed{changes})
+	if err != nil {
+		return nil, err
+	}
+	return seal.CompactData(nil, raw)
 }
 
 // SameKey judges whether the key is what the record's own key field says.

@@ -81,6 +81,7 @@ type record struct {
 	At     string          `json:"at"`
 	Src    string          `json:"src"`
 	Data   json.RawMessage `json:"data,omitempty"`
+	X      json.RawMessage `json:"x,omitempty"` // the line's open member: what intake changed
 }
 
 // puller is one run.
@@ -350,7 +351,7 @@ func (p *puller) writeSegment(ctx context.Context, f *os.File, st *store.Stream,
 		if err != nil {
 			return n, size, err
 		}
-		r := record{st.Name, seg.Gen, seq, l.Key, l.Op, l.At.String(), l.Src, l.Data}
+		r := record{st.Name, seg.Gen, seq, l.Key, l.Op, l.At.String(), l.Src, l.Data, l.X}
 		var out []byte
 		if p.opts.XML {
 			out, err = p.appendXML(nil, header.Schema, r)

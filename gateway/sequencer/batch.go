@@ -310,12 +310,12 @@ func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 	row := p.rec.row
 	l := seal.Line{
 		Seq: seq, Key: p.rec.key, Op: row.Op, At: sign.At(row.Created), Src: b.s.Source.Name,
-		Ref: b.ref(row), Was: p.was, Data: p.rec.data,
+		Ref: b.ref(row), Was: p.was, Data: p.rec.data, X: p.rec.x,
 	}
 	if _, err := rand.Read(l.Salt[:]); err != nil {
 		return nil, err
 	}
-	return seal.AppendLine(make([]byte, 0, len(l.Data)+len(p.rec.key)+512), &l), nil
+	return seal.AppendLine(make([]byte, 0, len(l.Data)+len(l.X)+len(p.rec.key)+512), &l), nil
 }
 
 // announce tells the trace, then the process, what was committed: an event is

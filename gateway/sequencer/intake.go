@@ -20,6 +20,7 @@ type record struct {
 	key      string
 	schema   *schemas.Type
 	data     []byte // compact; nil for del
+	x        []byte // the line's open member; nil for none
 	streams  []string
 	keyHash  [16]byte
 	contents [32]byte
@@ -82,7 +83,7 @@ func (b *batch) check(row *outbox.Row) (*record, schemas.Faults) {
 
 // contents checks a put's payload and keeps what will be sealed.
 func (b *batch) contents(rec *record, payload []byte) (faults schemas.Faults) {
-	if rec.data, faults = intake.Contents(rec.schema, payload); len(faults) > 0 {
+	if rec.data, rec.x, faults = intake.Contents(rec.schema, payload); len(faults) > 0 {
 		return faults
 	}
 	return intake.SameKey(rec.schema, rec.key, rec.data)

@@ -202,3 +202,38 @@ func TestContentsAreNotChanged(t *testing.T) {
 		}
 	})
 }
+
+// What the pack declares is done to a value that would be refused, and the line says so: where, how, and what the value was. The same record in
+// its right form is then no change, and a record that is still wrong is refused for what it was.
+func TestNormalisedIsTold(t *testing.T) {
+	onBothStores(t, func(t *testing.T, b *bench) {
+		s := b.sequencer(sequencer.Source{Name: "main", Table: outbox.Table, Types: []string{"*"}}, upstream)
+		put := func(key string, change map[string]any) {
+			b.insert(row{recordType: "consultation", key: key, payload: b.example("consultation", key, change)})
+		}
+		put("ZX-1", map[string]any{"phone": " １６００0000001"})
+		put("ZX-2", nil)
+		put("ZX-3", map[string]any{"phone": "１６０", "channel": "77"})
+		b.drain(s)
+		put("ZX-1", map[string]any{"phone": "16000000001"})
+		b.drain(s)
+		lines := b.stream(name("consultation", sign.Upstream))
+		if len(lines) != 2 {
+			t.Fatalf("%d lines", len(lines))
+		}
+		want := `{"normalised":[{"at":"/phone","by":["half-width","trim"],"was":" １６００0000001"}]}`
+		if got := string(lines[0].X); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		var data struct{ Phone string }
+		if err := json.Unmarshal(lines[0].Data, &data); err != nil || data.Phone != "16000000001" {
+			t.Errorf("%s is sealed: %v", data.Phone, err)
+		}
+		if lines[1].X != nil {
+			t.Errorf("%s said of a record that was right", lines[1].X)
+		}
+		if got := b.tally("main", "consultation"); got.Rejected != 1 || got.Unchanged != 1 {
+			t.Errorf("%+v", got)
+		}
+	})
+}

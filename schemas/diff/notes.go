@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -26,6 +27,15 @@ func (c *comparison) annotations(p place, o, n schema) {
 		if canonical(o[k]) != canonical(n[k]) {
 			c.add(p.below(k), Compatible, whyCount, "%[1]s 由 %[2]s 改为 %[3]s", "%[1]s was %[2]s and is %[3]s", k, canonical(o[k]), canonical(n[k]))
 		}
+	}
+	if was, is := nameSet(o["x-normalise"]), nameSet(n["x-normalise"]); !maps.Equal(was, is) {
+		class, y := Looser, whyCorrect
+		for step := range was {
+			if !is[step] {
+				class, y = Stricter, whyLess
+			}
+		}
+		c.add(p.below("x-normalise"), class, y, "x-normalise 由 %[1]s 改为 %[2]s", "x-normalise was %[1]s and is %[2]s", canonical(sorted(was)), canonical(sorted(is)))
 	}
 	a, b := text(o["x-sensitivity"]), text(n["x-sensitivity"])
 	if a == b {

@@ -16,6 +16,7 @@ var (
 	whyDays    = why{"新旧版本并存，生效之日起采用新版", "versions live side by side; the new one is used from that day on"}
 	whyCount   = why{"只影响完整率和引用检查，不影响记录是否合格", "it changes figures of completeness and references, never a verdict"}
 	whyHint    = why{"只影响提示，不影响记录是否合格", "it changes what is pointed out, never a verdict"}
+	whyCorrect = why{"源节点入库时改写的内容随之改变，接收方应知道", "what origins change at intake is another; readers should know"}
 	whyShield  = why{"敏感级别提高，记录是否合格与此无关", "the field is protected better; no verdict depends on it"}
 	whyExpose  = why{"敏感级别降低，原来遮蔽的内容可能显示出来", "the field is protected less; what was masked may be shown"}
 )
@@ -41,5 +42,5 @@ var bounds = map[string]bound{
 var annotations = map[string]bool{
 	"title": true, "description": true, "x-en": true, "x-note": true, "x-source": true, "x-mark": true, "x-length-mark": true, "x-required-mark": true,
 	"x-required": true, "x-rule": true, "x-type": true, "x-when": true, "x-when-en": true, "x-message": true, "x-message-en": true,
-	"$schema": false, "$id": false, "$defs": false, "x-key": false, "x-expected": false, "x-sensitivity": false, "x-ref": false,
+	"$schema": false, "$id": false, "$defs": false, "x-key": false, "x-expected": false, "x-sensitivity": false, "x-ref": false, "x-normalise": false,
 }

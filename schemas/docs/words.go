@@ -12,6 +12,9 @@ import (
 // object is a schema, or a part of one, as encoding/json reads it with UseNumber.
 type object = map[string]any
 
+// stepWords name the steps of x-normalise.
+var stepWords = map[string]string{"half-width": "全角改半角", "trim": "去掉首尾空白", "upper": "小写改大写", "absent": "占位文字当作没有填写"}
+
 // limits says in words what a value of schema s may be, as exactly as the schema does. codes tells that the allowed values stand in a code
 // table, which the reader is shown.
 func limits(s, defs object, codes bool) string {
@@ -49,6 +52,13 @@ func limits(s, defs object, codes bool) string {
 		} else {
 			add("须符合 %s", p)
 		}
+	}
+	if list, ok := s["x-normalise"].([]any); ok {
+		words := make([]string, len(list))
+		for i, step := range list {
+			words[i] = stepWords[fmt.Sprint(step)]
+		}
+		add("入库时可改写（%s）", strings.Join(words, "、"))
 	}
 	low, high := s["minLength"], s["maxLength"]
 	if typ == "string" && s["format"] != nil { // the format says more

@@ -23,7 +23,7 @@ func typeSchema(e entity, p plan, used map[string]bool) (object, error) {
 	var props object
 	var required []string
 	for _, f := range fields {
-		s, err := fieldSchema(e.ID, f, p, used)
+		s, err := fieldSchema(e.ID, e.Key, f, p, used)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", f.Name, err)
 		}
@@ -129,7 +129,7 @@ func (p plan) classOf(name string) string {
 	return p.class
 }
 
-func fieldSchema(entity string, f field, p plan, used map[string]bool) (object, error) {
+func fieldSchema(entity, key string, f field, p plan, used map[string]bool) (object, error) {
 	path := entity + "." + f.Name
 	must := p.mustHave(f)
 	body, err := value(path, f, must, used)
@@ -141,7 +141,30 @@ func fieldSchema(entity string, f field, p plan, used map[string]bool) (object, 
 	if refs, ok := references[path]; ok {
 		o = append(o, member{"x-ref", refs})
 	}
+	if steps := normalisation(body, f.Name, must); steps != nil && path != entity+"."+key {
+		o = append(o, member{"x-normalise", steps})
+	}
 	return append(o, f.provenance(must)...), nil
+}
+
+// normalisation is what intake does to a number, date or code that is refused as it stands: nobody means another one by full-width digits, by
+// spaces around it or by a small x. That a fax is 暂无 says that there is none.
+func normalisation(body object, name string, must bool) []string {
+	kind := ""
+	for _, m := range body {
+		if m.name == "format" || m.name == "pattern" {
+			kind, _ = m.value.(string)
+		}
+	}
+	switch {
+	case kind == "":
+		return nil
+	case kind == "id18" || kind == "uscc":
+		return []string{"half-width", "trim", "upper"}
+	case name == "fax" && !must:
+		return []string{"half-width", "trim", "absent"}
+	}
+	return []string{"half-width", "trim"}
 }
 
 // provenance keeps what the table says about a field and where it comes from.
