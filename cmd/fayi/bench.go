@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"fayi/cmd/fayi/internal/bench"
 )
 
 func cmdBench(ctx context.Context, e *env, args []string) int {
+	if scene := os.Getenv(bench.SceneEnv); scene != "" { // a row runs nodes in a process of their own
+		if err := bench.Serve(ctx, scene, e.stdin, e.stdout); err != nil {
+			return e.fail(err)
+		}
+		return exitOK
+	}
 	f := e.flags(help{name: "fayi bench", args: "[ROW…]",
 		zh: "在本机测量设计文档第 11 节的各项指标：自行启动一个私有 MariaDB，运行真实节点，与其他系统和数据库极限同场比较。\n" +
 			"项目：" + strings.Join(bench.Names(), "、") + "；不写则全部。约需一刻钟。",

@@ -79,6 +79,10 @@ type row struct {
 var rows = []row{
 	{"publish", "在业务事务中发布", "publish inside the business transaction", "transactions/s", "≥ 0.95 × the same transaction with a plain insert", publish},
 	{"drain", "发件表→校验、封装、推送、验证、落盘", "outbox → validated, sealed, pushed, verified, durable at the peer", "records/s", "≥ 5 × watermill-sql tuned (goal 10 ×)", drain},
+	{"hops", "发布→两跳之后部级可见，每秒 300 条", "publish → visible at the ministry, two hops, 300 records/s", "ms", "p99 ≤ 50 ms (goal 30), ≤ 25 % of a core a node", hops},
+	{"serve", "应答轮询", "serving a poll", "records/s a core", "≥ 1,000,000 in full segments, ≥ 300,000 at 10 records a segment", serve},
+	{"poll", "轮询方", "polling client", "records/s a core", "≥ 100,000 with roots checked (goal: schemas too)", poll},
+	{"history", "历史由 1 万条增至数百万条", "10 k → millions of records of history", "records/s", "≥ 0.9 × the beginning, ≤ 200 MiB", history},
 	{"seal", "封装与开启的开销", "seal and open against the raw cost of their parts", "records/s a core", "≤ 1.2 × SM3 + SM4-GCM + SM2 + gzip", sealing},
 }
 

@@ -47,7 +47,7 @@ func drain(ctx context.Context, l *lab, r *Row) error {
 }
 
 func (l *lab) drainOnce(ctx context.Context, round uint64, n int) (rate float64, used [2]float64, err error) {
-	s, err := l.build(ctx, nil, province, city)
+	s, err := l.build(ctx, province, city)
 	if err != nil {
 		return 0, used, err
 	}

@@ -53,6 +53,9 @@ func (l *lab) close() {
 // amount scales a number of records or seconds.
 func (l *lab) amount(n int) int { return max(1, int(float64(n)*l.Scale)) }
 
+// span scales a time, never beyond itself.
+func (l *lab) span(d time.Duration) time.Duration { return time.Duration(float64(d) * min(1, l.Scale)) }
+
 // database makes an empty one; drop throws it away.
 func (l *lab) database(name string) (dsn string, drop func(), err error) {
 	l.scenes++
@@ -77,49 +80,58 @@ var specs = map[string]federation.Spec{
 // scene is a few nodes on databases of their own.
 type scene struct {
 	*federation.Federation
-	dir   string
+	plan  plan
 	drops []func()
 	stop  context.CancelFunc
 	ended chan error
 }
 
 // build makes nodes, each under the one before. It starts none.
-func (l *lab) build(ctx context.Context, adjust func(*gateway.Config), ids ...string) (*scene, error) {
-	s := &scene{dir: filepath.Join(l.dir, fmt.Sprintf("scene%d", l.scenes))}
-	dsns := map[string]string{}
-	var list []federation.Spec
-	for i, id := range ids {
-		spec := specs[id]
-		if i == 0 {
-			spec.Parent = ""
-		}
-		list = append(list, spec)
+func (l *lab) build(ctx context.Context, ids ...string) (*scene, error) {
+	s := &scene{plan: plan{Dir: filepath.Join(l.dir, fmt.Sprintf("scene%d", l.scenes)), Nodes: ids, DSN: map[string]string{}}}
+	for _, id := range ids {
 		dsn, drop, err := l.database(id)
 		s.drops = append(s.drops, drop)
 		if err != nil {
 			s.close()
 			return nil, err
 		}
-		dsns[id] = dsn
+		s.plan.DSN[id] = dsn
 	}
 	var err error
-	s.Federation, err = federation.Build(ctx, federation.Options{
-		Dir: s.dir, Specs: list, Driver: outbox.MySQL, Log: discard(),
-		DSN: func(_ context.Context, id string) (string, error) { return dsns[id], nil },
-		Adjust: func(c *gateway.Config) {
-			c.Inbox = nil // the row's work ends where the record is stored
-			// The brakes count as ever, but three updates in ten are what the benchmark is about.
-			c.Brakes = sequencer.Brakes{Floor: 1000, DeletePercent: 50, ChangePercent: 100, Window: time.Hour}
-			if adjust != nil {
-				adjust(c)
-			}
-		},
-	})
-	if err != nil {
+	if s.Federation, err = s.plan.build(ctx); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// plan is what nodes are built from, in this process or another.
+type plan struct {
+	Dir   string            // of keys and journals
+	Nodes []string          // each under the one before
+	DSN   map[string]string // of each node's database
+	Run   []string          // which of them a process of their own runs
+}
+
+func (p plan) build(ctx context.Context) (*federation.Federation, error) {
+	var list []federation.Spec
+	for i, id := range p.Nodes {
+		spec := specs[id]
+		if i == 0 {
+			spec.Parent = ""
+		}
+		list = append(list, spec)
+	}
+	return federation.Build(ctx, federation.Options{
+		Dir: p.Dir, Specs: list, Driver: outbox.MySQL, Log: discard(),
+		DSN: func(_ context.Context, id string) (string, error) { return p.DSN[id], nil },
+		Adjust: func(c *gateway.Config) {
+			c.Inbox = nil // a row's work ends where the record is stored
+			// The brakes count as ever, but three updates in ten are what the benchmark is about.
+			c.Brakes = sequencer.Brakes{Floor: 1000, DeletePercent: 50, ChangePercent: 100, Window: time.Hour}
+		},
+	})
 }
 
 // start runs the scene's nodes.
@@ -146,7 +158,7 @@ func (s *scene) close() {
 	for _, drop := range s.drops {
 		drop()
 	}
-	_ = os.RemoveAll(s.dir)
+	_ = os.RemoveAll(s.plan.Dir)
 }
 
 // records are the benchmark's, the same for everybody.

@@ -53,7 +53,7 @@ func publish(ctx context.Context, l *lab, r *Row) error {
 		_, err := tx.ExecContext(ctx, "INSERT INTO plain (payload) VALUES (?)", string(rec.Data))
 		return err
 	}
-	slice := time.Duration(float64(2*time.Second) * min(1, l.Scale))
+	slice := l.span(2 * time.Second)
 	var lat []time.Duration
 	for round := range 2*l.Rounds + 1 {
 		a, al, err := transactions(ctx, st.DB(), rs, slice, ours)

@@ -13,7 +13,6 @@ import (
 	"fayi/crypto/keys"
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
-	"fayi/schemas"
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/emmansun/gmsm/sm4"
@@ -24,7 +23,7 @@ import (
 // over the lines, gzip at the same level, SM4-GCM over what is left, one SM2 signature and one wrapped key (to seal), or
 // one verified and one unwrapped (to open).
 func sealing(ctx context.Context, l *lab, r *Row) error {
-	s, err := l.build(ctx, nil, province, city)
+	s, err := l.build(ctx, province, city)
 	if err != nil {
 		return err
 	}
@@ -50,11 +49,10 @@ func sealing(ctx context.Context, l *lab, r *Row) error {
 		}
 		lines = append(lines, raw)
 	}
-	packs, err := schemas.Load(schemas.Embedded())
+	typ, err := currentCase()
 	if err != nil {
 		return err
 	}
-	typ, _ := packs.Current("legal_aid_case")
 	draft := seal.Draft{Stream: stream, Gen: 1, First: 1, Schema: typ.Ref(), Time: sign.Now()}
 	w := &work{origin: origin, reader: reader, lines: lines, draft: draft, joined: bytes.Join(lines, []byte("\n"))}
 	if err := w.prepare(); err != nil {
