@@ -1,9 +1,11 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +24,7 @@ func TestPackScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/pack",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"rc": rc, "sql": sqlite, "member": member, "nochinese": noChinese, "repack": repack, "drop": drop, "await": await, "ref": typeRef,
+			"rc": rc, "sql": sqlite, "member": member, "nochinese": noChinese, "repack": repack, "drop": drop, "await": await, "ref": typeRef, "inxlsx": inXLSX,
 		},
 	})
 }
@@ -69,6 +71,23 @@ func drop(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range []string{"types", "rules"} {
 		ts.Check(os.Remove(filepath.Join(ts.MkAbs(args[0]), dir, args[1]+".json")))
 	}
+}
+
+// inXLSX looks for a text in the sheets of a workbook: inxlsx FILE TEXT
+func inXLSX(ts *testscript.TestScript, _ bool, args []string) {
+	book, err := zip.OpenReader(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer book.Close()
+	for _, part := range book.File {
+		r, err := part.Open()
+		ts.Check(err)
+		data, err := io.ReadAll(r)
+		ts.Check(err)
+		if bytes.Contains(data, []byte(args[1])) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not say %s", args[0], args[1])
 }
 
 // typeRef puts the reference of a type of the shipped pack into the environment: ref VAR TYPE

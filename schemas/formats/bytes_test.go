@@ -22,6 +22,14 @@ var verdicts = []struct {
 	{"USCC", USCCBytes, USCC, []string{"31610000MD00000163"}},
 	{"OrgCode", OrgCodeBytes, OrgCode, []string{"MD0000016"}},
 	{"Division", DivisionBytes, Division, []string{"610802", "610000", "441900003", "610802001", "610802001001", "710000", "610821", "610800001"}},
+	{"DivisionPast", DivisionPastBytes, DivisionPast, []string{"610802", "610821", "610821001", "610801", "610821001001", "999999"}},
+	{"CallerNumber", CallerNumberBytes, CallerNumber, []string{"15400000001", Hidden, "号码隐", "号码隐藏 "}},
+	{"Placeholder", func(b []byte) bool { return !PlaceholderBytes(b) }, func(s string) error {
+		if why := Suspect(s); why != nil && why.Code == Structure {
+			return why
+		}
+		return nil
+	}, []string{"姓名", "暂无", " NULL ", "n/a", "－", "无", "无名"}},
 	{"LawyerLicence17", LawyerLicence17Bytes, LawyerLicence17, []string{"16108201510900001"}},
 	{"LegalQualification14", LegalQualification14Bytes, LegalQualification14, []string{"20186108020001", "A20186108020001"}},
 	{"Phone", PhoneBytes, Phone, []string{

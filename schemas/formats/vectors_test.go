@@ -190,3 +190,36 @@ func TestSuspect(t *testing.T) {
 		}
 	}
 }
+
+// TestDivisionInTime: the four changes of Shaanxi that public data show are judged by the day; of others only the order is known.
+func TestDivisionInTime(t *testing.T) {
+	for _, c := range []struct {
+		code           string
+		day            int
+		inForce, known bool
+	}{
+		{"610821", 20140601, true, true}, {"610821", 20171231, true, true}, {"610821", 20180101, false, true}, {"610821101", 20180101, false, true},
+		{"610823", 20161231, true, true}, {"610823", 20170101, false, true}, {"610322", 20211231, true, true}, {"610928", 20220101, false, true},
+		{"610881", 20140601, true, true}, {"610881", 20260101, true, true}, {"610802001001", 20260101, true, true},
+		{"110103", 20090101, false, false}, {"110103", 20230630, false, false}, {"110103", 20230701, false, true},
+		{"610801", 20260101, false, true}, {"999999", 20260101, false, false}, {"61", 20260101, false, false},
+	} {
+		if in, known := DivisionOn([]byte(c.code), c.day); in != c.inForce || known != c.known {
+			t.Errorf("%s on %d: %v, known %v", c.code, c.day, in, known)
+		}
+		if len(c.code) >= 6 && c.code != "999999" && DivisionPast(c.code) != nil {
+			t.Errorf("%s is refused for a past day", c.code)
+		}
+	}
+	for _, c := range []struct {
+		code, territory string
+		want            bool
+	}{
+		{"610802", "610800", true}, {"610802001001", "610800", true}, {"610102", "610800", false}, {"610102", "610000", true}, {"610821", "610800", true},
+		{"610802001", "610802", true}, {"610803001", "610802", false}, {"110101", "000000", true}, {"61", "610800", false}, {"610800", "610800", true},
+	} {
+		if got := DivisionWithin([]byte(c.code), c.territory); got != c.want {
+			t.Errorf("%s in %s: %v", c.code, c.territory, got)
+		}
+	}
+}
