@@ -189,3 +189,38 @@ func TestConditionsOfOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestReferences: every reference names a type of the pack that has a key, and a rule that lists the types an evaluation may be about lists
+// those its number may refer to.
+func TestReferences(t *testing.T) {
+	refs := 0
+	var walk func(ty *Type, fields []Field, at string)
+	walk = func(ty *Type, fields []Field, at string) {
+		for _, f := range fields {
+			for _, name := range f.Refs {
+				refs++
+				if target, ok := registry(t).Current(name); !ok || target.KeyField() == "" {
+					t.Errorf("%s%s/%s refers to %s, which has no key", ty.Name(), at, f.Name, name)
+				}
+			}
+			walk(ty, f.Fields, at+"/"+f.Name)
+		}
+	}
+	for _, ty := range registry(t).Types() {
+		walk(ty, ty.Fields(), "")
+	}
+	if refs < 45 {
+		t.Errorf("only %d references", refs)
+	}
+	ty := typeNamed(t, "evaluation")
+	for _, f := range ty.Fields() {
+		for _, r := range ty.Rules() {
+			if f.Name != "bizNo" || r.Name != "kind-of-service" {
+				continue
+			}
+			if want := `bizType in ["` + strings.Join(f.Refs, `", "`) + `"]`; r.Check != want {
+				t.Errorf("%s, want %s", r.Check, want)
+			}
+		}
+	}
+}
