@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 	"fayi/gateway/problem":    {},
 	"fayi/gateway/store":      {"fayi/outbox"},
 	"fayi/adapters":           {"fayi/adapters", "fayi/gateway", "fayi/schemas", "fayi/outbox"}, // a source has an outbox
-	"fayi/conformance":        {"fayi/conformance", "fayi/crypto", "fayi/schemas"}, // never gateway: it judges any node
+	"fayi/conformance":        {"fayi/conformance", "fayi/crypto", "fayi/schemas"},              // never gateway: it judges any node
 	"fayi/cmd":                {"fayi/cmd", "fayi/adapters", "fayi/gateway", "fayi/crypto", "fayi/schemas", "fayi/outbox"},
 	"fayi/docs":               {},
 	"fayi/outbox/mariadbtest": {"fayi/outbox/mariadbd"},
