@@ -8,6 +8,7 @@ import (
 
 	"fayi/crypto/keys"
 	"fayi/gateway/archive"
+	"fayi/gateway/outer"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 )
@@ -46,6 +47,7 @@ type Config struct {
 type Peer struct {
 	ID, URL    string
 	Push, Poll bool
+	Through    *outer.Tunnel // a vendor's API gateway in between; nil: none
 }
 
 // APIKey is a token of the local API: its SM3 and what it may do.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"fayi/gateway/call"
 	"fayi/gateway/directory"
 	"fayi/gateway/inbox"
+	"fayi/gateway/outer"
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/sequencer"
@@ -42,6 +44,7 @@ type Node struct {
 	trace      *trace.Writer
 	peers      net.Listener
 	local      net.Listener
+	route      outer.Switch // of calls to peers, some of which go through a gateway of a vendor
 	started    time.Time
 }
 
@@ -74,7 +77,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	n.engine = &replicate.Engine{
 		Store: cfg.Store, Directory: dir, Signer: cfg.Identity.Signer, Unwrapper: cfg.Identity.Unwrapper, StoreKey: cfg.Identity.Store,
 		Schemas: n.registry.Load, Journal: journal, Hub: replicate.NewHub(), Trace: n.trace, Log: cfg.Log, AcceptTest: cfg.AcceptTest,
-		Client: &call.Client{Directory: dir, Signer: cfg.Identity.Signer, HTTP: httpClient()},
+		Client: &call.Client{Directory: dir, Signer: cfg.Identity.Signer, HTTP: httpClient(&n.route)},
 	}
 	if err := replicate.FillDirectory(ctx, cfg.Store, dir); err != nil {
 		return nil, err
@@ -83,7 +86,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, problem.New(problem.BadEntry, "node %s has no valid entry in its own directory; join first", cfg.Node)
 	}
 	for _, p := range cfg.Peers {
-		n.links = append(n.links, &replicate.Link{Peer: p.ID, URL: strings.TrimRight(p.URL, "/"), Push: p.Push, Poll: p.Poll})
+		n.SetPeer(p)
 	}
 	if err := n.openSequencers(ctx); err != nil {
 		return nil, err
@@ -92,14 +95,15 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 }
 
 // httpClient is how links reach peers: keep-alive, no redirects, no proxy.
-func httpClient() *http.Client {
+func httpClient(route *outer.Switch) *http.Client {
+	route.Direct = &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+		MaxIdleConnsPerHost: 8, IdleConnTimeout: 2 * time.Minute, TLSHandshakeTimeout: 10 * time.Second,
+	}
 	return &http.Client{
-		Timeout: 90 * time.Second,
-		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
-			MaxIdleConnsPerHost: 8, IdleConnTimeout: 2 * time.Minute, TLSHandshakeTimeout: 10 * time.Second,
-		},
+		Timeout:       90 * time.Second,
+		Transport:     route,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("redirects are not followed") },
 	}
 }
@@ -221,12 +225,12 @@ func (n *Node) listen() (err error) {
 func (n *Node) Engine() *replicate.Engine { return n.engine }
 
 // PeerURL is where peers reach this node, "" for none.
-func (n *Node) PeerURL() string { return url(n.peers, n.cfg.PeerTLS != nil) }
+func (n *Node) PeerURL() string { return addressOf(n.peers, n.cfg.PeerTLS != nil) }
 
 // LocalURL is where the local API answers, "" for none.
-func (n *Node) LocalURL() string { return url(n.local, false) }
+func (n *Node) LocalURL() string { return addressOf(n.local, false) }
 
-func url(l net.Listener, secure bool) string {
+func addressOf(l net.Listener, secure bool) string {
 	switch {
 	case l == nil:
 		return ""
@@ -239,7 +243,11 @@ func url(l net.Listener, secure bool) string {
 // SetPeer adds a link before Run, for nodes whose addresses are known only once
 // their listeners are bound.
 func (n *Node) SetPeer(p Peer) {
+	p.URL = strings.TrimRight(p.URL, "/")
 	n.links = append(n.links, &replicate.Link{Peer: p.ID, URL: p.URL, Push: p.Push, Poll: p.Poll})
+	if u, err := url.Parse(p.URL); err == nil && p.Through != nil {
+		n.route.Set(u.Host, p.Through)
+	}
 }
 
 // Run serves until ctx ends, then stops accepting, lets requests finish and

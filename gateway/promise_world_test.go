@@ -134,6 +134,10 @@ func testOutput() io.Writer {
 }
 
 func TestMain(m *testing.M) {
+	if backend := os.Getenv("FAYI_TEST_GATEWAY"); backend != "" { // this process is a vendor's gateway (through_test.go)
+		vendorGateway(backend)
+		return
+	}
 	code := m.Run()
 	worlds.Range(func(name, w any) bool {
 		if err := w.(*world).stop(); err != nil {

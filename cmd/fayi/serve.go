@@ -12,6 +12,7 @@ import (
 	"fayi/cmd/fayi/internal/config"
 	"fayi/crypto/keys"
 	"fayi/gateway"
+	"fayi/gateway/outer"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 )
@@ -110,7 +111,15 @@ func nodeConfig(c *config.File, st *store.Store, id *keys.Identity, log *slog.Lo
 		cfg.APIKeys = append(cfg.APIKeys, key)
 	}
 	for _, p := range c.Peers {
-		cfg.Peers = append(cfg.Peers, gateway.Peer{ID: p.ID, URL: p.URL, Push: p.Push, Poll: p.Poll})
+		peer := gateway.Peer{ID: p.ID, URL: p.URL, Push: p.Push, Poll: p.Poll}
+		if p.Through != "" {
+			t, err := outer.OpenTunnel(c.Abs(p.Through), outer.Options{})
+			if err != nil {
+				return cfg, err
+			}
+			peer.Through = t
+		}
+		cfg.Peers = append(cfg.Peers, peer)
 	}
 	for _, s := range c.Sources {
 		cfg.Sources = append(cfg.Sources, sequencer.Source{Name: s.Name, Table: s.Table, Types: s.Types, Ops: s.Ops, Prefix: s.Prefix})

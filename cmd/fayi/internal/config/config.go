@@ -85,6 +85,8 @@ type Peer struct {
 	URL  string `yaml:"url"` // scheme://host:port
 	Push bool   `yaml:"push"`
 	Poll bool   `yaml:"poll"`
+	// Through is an interface file of a vendor's API gateway that calls go through (docs/handoff-profiles.md); default: none.
+	Through string `yaml:"through"`
 }
 
 // Source is one outbox table and what may come through it.
