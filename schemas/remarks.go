@@ -20,6 +20,26 @@ func (t *Type) Remarks(data []byte, where Where) Faults {
 	return tell(append(t.breaches(Expect, record, found, where), t.odd(record, found)...))
 }
 
+// Missing lists the fields of the record itself that the type expects without requiring them ([Field.Expected]) and that are absent or only
+// hold a placeholder, and says how many are expected in all: together the figure of completeness. It judges nothing.
+func (t *Type) Missing(data []byte) (missing []string, expected int) {
+	record, bad := decode(data)
+	if bad != nil {
+		return nil, 0
+	}
+	for _, name := range t.root.names {
+		if !t.root.children[name].Expected {
+			continue
+		}
+		expected++
+		v, there := record[name]
+		if s, ok := v.(string); !there || v == nil || ok && formats.Placeholder(s) {
+			missing = append(missing, name)
+		}
+	}
+	return missing, expected
+}
+
 // nameRunes is how long a text may be that is looked at as a name or number is. In longer ones full-width letters and spaces are typography.
 const nameRunes = 60
 

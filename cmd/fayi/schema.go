@@ -335,6 +335,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 	}
 	var total, failed, told int
 	bad, remarks := []badRecord{}, []badRecord{}
+	figures := completeness{list: []typeCompleteness{}}
 	where := schemas.Where{Territory: strings.FieldsFunc(*territory, func(r rune) bool { return r == ',' })}
 	for _, file := range rest {
 		t, err := fileType(reg, *typ, file)
@@ -350,6 +351,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 				faults = judge(t, r.Data)
 			}
 			if len(faults) == 0 && r.Data != nil {
+				figures.add(t, r.Data)
 				if b := (badRecord{File: file, Row: r.Row, Faults: append(corrected(t, r.Data), t.Remarks(r.Data, where)...)}); len(b.Faults) > 0 {
 					told++
 					if told > maxListed {
@@ -377,12 +379,13 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 		}
 	}
 	if *asJSON {
-		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "told": told, "remarks": remarks, "truncated": failed > len(bad) || told > len(remarks)})
+		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "told": told, "remarks": remarks, "completeness": figures.done(), "truncated": failed > len(bad) || told > len(remarks)})
 	} else {
 		e.say("共检查 %d 条记录，%d 条不合格", "%d records checked, %d failed", total, failed)
 		if told > 0 {
 			e.say("另有 %d 条合格但值得一看（最多列出 %d 条）", "%d more are valid but deserve a look (at most %d are listed)", told, maxListed)
 		}
+		figures.show(e)
 	}
 	if failed > 0 {
 		return exitProblem

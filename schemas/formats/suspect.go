@@ -76,11 +76,17 @@ func Suspect(s string) *Error {
 // Lost recognises texts that no longer say what was typed: broken by a wrong character set, or with characters from a private-use area, whose
 // meaning only the system knows that made them (names with rare characters are often written so). It returns nil for anything else.
 func Lost(s string) *Error {
-	if strings.Contains(s, "锟斤拷") || strings.Contains(s, "烫烫烫") || strings.ContainsRune(s, utf8.RuneError) {
+	if strings.Contains(s, "锟斤拷") || strings.Contains(s, "烫烫烫") || strings.ContainsFunc(s, broken) || len(s) > 1 && strings.Trim(s, "?") == "" {
 		return Mojibake
 	}
 	if strings.ContainsFunc(s, func(r rune) bool { return r >= 0xE000 && r <= 0xF8FF || r >= 0xF0000 }) {
 		return PrivateUse
 	}
 	return nil
+}
+
+// broken tells whether a character hardly stands in a text by itself: the replacement character; U+0080 to U+009F, which UTF-8 read as Latin-1
+// leaves; and 锛, 銆, 鈥, what Chinese punctuation becomes when UTF-8 is read as GBK.
+func broken(r rune) bool {
+	return r == utf8.RuneError || r >= 0x80 && r <= 0x9f || r == '锛' || r == '銆' || r == '鈥'
 }

@@ -223,3 +223,16 @@ func TestDivisionInTime(t *testing.T) {
 		}
 	}
 }
+
+// TestLost: what a wrong character set leaves, and private-use characters, are told from text that only looks odd.
+func TestLost(t *testing.T) {
+	for s, want := range map[string]*Error{
+		"锟斤拷": Mojibake, "张\ufffd": Mojibake, "??": Mojibake, "æ³\u0095å¾\u008b": Mojibake, "甯傛硶锛岄櫌": Mojibake, "烫烫烫": Mojibake,
+		"张\ue000": PrivateUse, "\U000f0001": PrivateUse,
+		"": nil, "?": nil, "为什么???": nil, "法律援助": nil, "𠮷田": nil, "café": nil, "１２３": nil, "　缩进": nil, "䶮": nil,
+	} {
+		if got := Lost(s); got != want {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+}

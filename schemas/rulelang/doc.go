@@ -31,5 +31,5 @@
 // A rule is judged in two ways that must agree: [Expr.Bytes] over raw JSON that is already known to have the right kinds, without allocating,
 // and [Expr.Walk], the reference, over decoded JSON. TestAgree compares them. Both are pure and safe for concurrent use.
 //
-// Start with [Compile].
+// docs/rules.md describes the language for other implementations; testdata/vectors.json holds a case for every part of it. Start with [Compile].
 package rulelang
