@@ -161,7 +161,7 @@ func TestLimitsAndEdges(t *testing.T) {
 func TestABreachStays(t *testing.T) {
 	f := Facts{Start: at(t, "2026-09-29 16:40"), Stop: at(t, "2026-10-13 00:03"), PeerStart: at(t, "2026-09-29 16:40:02"), PeerStop: at(t, "2026-10-12 23:59")}
 	fig := Compute(Embedded(), DefaultHours, days(5), f, at(t, "2026-10-14"))
-	if fig.State != Breached || fig.Breach == nil || fig.Breach.Peer || fig.Breach.Differ != 4*time.Minute || dueText(fig.Breach.At) != "2026-10-12 24:00" {
+	if fig.State != Breached || fig.Breach == nil || fig.Breach.Peer || fig.Breach.Differ != 240 || dueText(fig.Breach.At) != "2026-10-12 24:00" {
 		t.Errorf("late by our clock only: %s %+v", fig.State, fig.Breach)
 	}
 	f.Extensions = []Extension{{Days: 5, At: at(t, "2026-10-13 09:00")}}

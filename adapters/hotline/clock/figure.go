@@ -45,11 +45,11 @@ type Facts struct {
 
 // Breach tells by which clock a limit was missed, and how far the two sides' clocks are apart.
 type Breach struct {
-	At      time.Time     `json:"breachedAt"`   // the due time that was missed; a later extension does not change it
-	Peer    bool          `json:"byPeersClock"` // late by the peer's statement too
-	PeerDue time.Time     `json:"peerDue,omitzero"`
-	Differ  time.Duration `json:"difference,format:sec"` // our stop less the peer's
-	Late    bool          `json:"extendedLate,omitempty"`
+	At      time.Time `json:"breachedAt"`   // the due time that was missed; a later extension does not change it
+	Peer    bool      `json:"byPeersClock"` // late by the peer's statement too
+	PeerDue time.Time `json:"peerDue,omitzero"`
+	Differ  int64     `json:"differenceSeconds"` // our stop less the peer's
+	Late    bool      `json:"extendedLate,omitempty"`
 }
 
 // Figure is a clock with all it was computed from. A third person with the calendar named gets the same from
@@ -132,7 +132,7 @@ func (fig *Figure) judge(c *Calendar, h Hours, end, lateDue time.Time) {
 	fig.State = Breached
 	b := &Breach{At: missed, Late: !lateDue.IsZero()}
 	if !fig.PeerStop.IsZero() && !fig.Stop.IsZero() {
-		b.Differ = fig.Stop.Sub(fig.PeerStop)
+		b.Differ = int64(fig.Stop.Sub(fig.PeerStop) / time.Second)
 	}
 	start, stop := fig.PeerStart, fig.PeerStop
 	if start.IsZero() {

@@ -8,8 +8,23 @@ import (
 
 // Span is a part of a day, from and to as time since midnight.
 type Span struct {
-	From time.Duration `json:"from,format:sec"`
-	To   time.Duration `json:"to,format:sec"`
+	From, To time.Duration
+}
+
+// MarshalText writes 08:30-12:00.
+func (s Span) MarshalText() ([]byte, error) {
+	hm := func(d time.Duration) string { return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60) }
+	return []byte(hm(s.From) + "-" + hm(s.To)), nil
+}
+
+// UnmarshalText reads what MarshalText writes.
+func (s *Span) UnmarshalText(b []byte) error {
+	list, err := ParseSpans(string(b))
+	if err != nil || len(list) != 1 {
+		return fmt.Errorf("clock: %q is no span of hours", b)
+	}
+	*s = list[0]
+	return nil
 }
 
 // Hours are the business hours of a working day, which may differ by season.

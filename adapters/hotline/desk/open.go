@@ -13,7 +13,7 @@ import (
 // takeOffer is a peer's offer: a new hand-off, or the next round of one we have.
 func (d *Desk) takeOffer(t *ledger.Tx, party string, in ticket.Inbound) (ticket.Answer, *matter, error) {
 	if in.Appeal == nil || in.Citizen == nil {
-		return ticket.Answer{Code: ticket.CodeInvalid}, nil, nil
+		return d.dispatchedAgain(t, party, in)
 	}
 	if id, err := d.looped(t, party, in); err != nil || id != "" {
 		return d.refuseLoop(t, party, id, in, err)
@@ -39,28 +39,36 @@ func (d *Desk) takeOffer(t *ledger.Tx, party string, in ticket.Inbound) (ticket.
 	return ticket.Answer{Code: ticket.CodeOK}, m, nil
 }
 
+// dispatchedAgain is a dispatch that names only a ticket: a new round of one we have.
+func (d *Desk) dispatchedAgain(t *ledger.Tx, party string, in ticket.Inbound) (ticket.Answer, *matter, error) {
+	m, err := d.find(t, party, in)
+	if err != nil || m == nil {
+		return ticket.Answer{Code: ticket.CodeUnknownHandoff}, nil, err
+	}
+	a, err := m.offeredAgain(in)
+	return a, m, err
+}
+
 // looped finds our own hand-off that a peer tries to give us as a new ticket.
-func (d *Desk) looped(t *ledger.Tx, party string, in ticket.Inbound) (string, error) {
+func (d *Desk) looped(t *ledger.Tx, party string, in ticket.Inbound) (found string, err error) {
+	ours := ""
 	for _, h := range in.Route {
 		if h.Party == d.cfg.Self {
-			if h.Handoff != "" {
-				return h.Handoff, nil
-			}
-			return "?", nil
+			ours, found = h.Handoff, "?"
 		}
 	}
-	for _, id := range []string{in.HandoffID, in.Payload.EarlierNo} {
+	for _, id := range []string{ours, in.HandoffID, in.Payload.EarlierNo} {
 		if id == "" {
 			continue
 		}
 		row, err := t.Handoff(id)
-		if err == nil && row.Direction == ticket.Out {
+		if err == nil && row.Direction == ticket.Out && row.Peer == party { // another party's hand-off is as unknown as none
 			return id, nil
 		} else if err != nil && !errors.Is(err, ledger.ErrUnknown) {
 			return "", err
 		}
 	}
-	return "", nil
+	return found, nil
 }
 
 // refuseLoop answers HO_LOOP and shows the matter as come back, on the hand-off it came from where that is known.
@@ -68,7 +76,7 @@ func (d *Desk) refuseLoop(t *ledger.Tx, party, id string, in ticket.Inbound, err
 	if err != nil {
 		return ticket.Answer{}, nil, err
 	}
-	a := ticket.Answer{Code: ticket.CodeLoop, HandoffID: id}
+	a := ticket.Answer{Code: ticket.CodeLoop}
 	m, err := d.load(t, id)
 	if errors.Is(err, ledger.ErrUnknown) {
 		return a, nil, t.OpenTask(party, "", "returned_to_you", "对方将本单位转出的诉求又转回，请核对", d.Now())
@@ -110,7 +118,7 @@ func (m *matter) offeredAgain(in ticket.Inbound) (ticket.Answer, error) {
 		return ticket.Answer{Code: ticket.CodeDuplicate}, nil
 	}
 	p := ticket.Payload{DispatchAt: in.DispatchAt, Text: in.Payload.Text, Reason: in.Payload.Reason}
-	w := deed{verb: "reoffer", role: ticket.Origin, party: m.Peer, user: in.User, payload: p, at: in.At, remote: true}
+	w := deed{verb: "reoffer", role: ticket.Origin, party: m.Origin, user: in.User, payload: p, at: in.At, remote: true, inferred: m.Direction == ticket.Out}
 	if m.State == ticket.Resolved || m.State == ticket.Closed {
 		w.verb = "reopen"
 	}
@@ -124,10 +132,15 @@ func (m *matter) offeredAgain(in ticket.Inbound) (ticket.Answer, error) {
 		return ticket.Answer{}, err
 	}
 	if m.State == ticket.Queued {
-		m.PeerNo = in.PeerNo
-		if _, err := m.perform(m.nodeDeed("receipt_ok", ticket.Payload{Number: in.PeerNo, PeerTime: in.DispatchAt, DispatchAt: in.DispatchAt})); err != nil {
+		if in.PeerNo != "" {
+			m.PeerNo = in.PeerNo
+		}
+		if _, err := m.perform(m.nodeDeed("receipt_ok", ticket.Payload{Number: m.PeerNo, PeerTime: in.DispatchAt, DispatchAt: in.DispatchAt})); err != nil {
 			return ticket.Answer{}, err
 		}
+	}
+	if m.Direction == ticket.Out {
+		return ticket.Answer{Code: ticket.CodeOK}, nil
 	}
 	return ticket.Answer{Code: ticket.CodeOK}, m.assign()
 }

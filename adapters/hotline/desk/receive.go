@@ -108,24 +108,31 @@ func (d *Desk) take(t *ledger.Tx, party string, in ticket.Inbound) (ticket.Answe
 	if in.Verb == "offer" {
 		return d.takeOffer(t, party, in)
 	}
+	m, err := d.find(t, party, in)
+	if err != nil || m == nil {
+		return ticket.Answer{Code: ticket.CodeUnknownHandoff}, nil, err
+	}
+	a, err := m.hear(in)
+	return a, m, err
+}
+
+// find is the party's hand-off a message names, nil for none: another party's is as unknown as one that is not there.
+func (d *Desk) find(t *ledger.Tx, party string, in ticket.Inbound) (*matter, error) {
 	id := in.HandoffID
 	if id == "" {
 		found, err := t.ByNumber(party, in.PeerNo)
 		if errors.Is(err, ledger.ErrUnknown) {
-			return ticket.Answer{Code: ticket.CodeUnknownHandoff}, nil, nil
+			return nil, nil
 		} else if err != nil {
-			return ticket.Answer{}, nil, err
+			return nil, err
 		}
 		id = found
 	}
 	m, err := d.load(t, id)
 	if errors.Is(err, ledger.ErrUnknown) || err == nil && m.Peer != party {
-		return ticket.Answer{Code: ticket.CodeUnknownHandoff}, nil, nil // the same answer for both: nothing leaks
-	} else if err != nil {
-		return ticket.Answer{}, nil, err
+		return nil, nil
 	}
-	a, err := m.hear(in)
-	return a, m, err
+	return m, err
 }
 
 // hear applies an event of the peer to a hand-off.
@@ -142,8 +149,11 @@ func (m *matter) hear(in ticket.Inbound) (ticket.Answer, error) {
 	if err := m.expect(in.Payload.Attachments); err != nil {
 		return ticket.Answer{}, err
 	}
-	if w.verb == "" {
+	switch w.verb {
+	case "":
 		return m.hearState(in, w)
+	case "reoffer":
+		return m.offeredAgain(in)
 	}
 	if _, _, err := machine.Next(m.State, m.Previous, w.verb, w.role); err != nil {
 		if path := machine.InferFor(m.State, w.verb, w.role); path != nil {

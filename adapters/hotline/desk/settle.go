@@ -164,6 +164,9 @@ func (m *matter) cannotAsk(dl *ledger.Delivery) error {
 // the hand-off stay.
 func (d *Desk) Replay(ctx context.Context, id, user string, corrected *ticket.Case) error {
 	return d.do(ctx, id, func(m *matter) error {
+		if newest, ok := d.About(m.Peer, ""); ok {
+			m.about, m.Profile = newest, newest.Profile // a mapping that was missing is in a newer version
+		}
 		if corrected != nil {
 			c := *corrected
 			c.ID = m.CaseID

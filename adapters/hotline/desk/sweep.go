@@ -70,10 +70,10 @@ func (m *matter) warn(cal *clock.Calendar, c ledger.Clock) error {
 	if f.Estimated {
 		level = 1
 	}
-	if level <= c.Warned || !f.Stop.IsZero() {
+	which := f.Rule.Clock
+	if level <= c.Warned || !f.Stop.IsZero() || which == emergencyClock && level < due {
 		return nil
 	}
-	which := f.Rule.Clock
 	if (which == "C5" || which == "C5R") && level >= due && m.pending("ext_request") != nil {
 		return nil // asked in time, not answered yet
 	}

@@ -92,6 +92,7 @@ type About struct {
 	Profile string // name@version
 	Party   string // party code, e.g. HOTLINE_12345_610800
 	Kind    string // list partyKind
+	Path    string // below which Handler serves, "" where there is none
 	Can     Capabilities
 	Policy  Policy
 	Clocks  clock.Rules // the profile's own limits; the defaults of package clock stand behind them
