@@ -387,7 +387,13 @@ func (p *Profile) About() ticket.About {
 	for v, how := range p.Degrade {
 		can.Degrade[ticket.Verb(v)] = how
 	}
-	return ticket.About{Profile: p.Profile, Party: p.Party.Code, Kind: p.Party.Kind, Can: can, Policy: p.policy, Clocks: slices.Clone(p.rules)}
+	about := ticket.About{Profile: p.Profile, Party: p.Party.Code, Kind: p.Party.Kind, Can: can, Policy: p.policy, Clocks: slices.Clone(p.rules)}
+	if p.File.Callbacks != nil {
+		if u, err := url.Parse(p.File.Callbacks.Transport.Base); err == nil {
+			about.Path = u.Path
+		}
+	}
+	return about
 }
 
 // ErrProfile is a profile that cannot be used as it is.
