@@ -1,16 +1,25 @@
 package hotline_test
 
 import (
+	"bytes"
+	"crypto/hmac"
 	"fmt"
+	"hash"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/emmansun/gmsm/sm3"
 
 	"fayi/adapters/hotline"
 	"fayi/adapters/hotline/clock"
@@ -68,6 +77,9 @@ type world struct {
 	cal   *clock.Calendar
 	mu    sync.Mutex
 	h     http.Handler
+
+	record   bool // keep what comes to the node
+	recorded []recorded
 }
 
 // wire remembers what the node sent, byte for byte.
@@ -103,6 +115,11 @@ func newWorld(t *testing.T, options ...option) *world {
 	w.node = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		h := w.h
+		if w.record {
+			b, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(b))
+			w.recorded = append(w.recorded, recorded{r.Method, r.URL.RequestURI(), r.Header.Clone(), b})
+		}
 		w.mu.Unlock()
 		h.ServeHTTP(rw, r)
 	}))
@@ -176,7 +193,7 @@ func (w *world) side(name string) *side {
 
 func (w *world) peer(p *profile.Profile) *profile.Peer {
 	w.Helper()
-	x, err := profile.Open(p, profile.Options{Dir: w.state, Now: w.clk.now})
+	x, err := profile.Open(p, profile.Options{Dir: w.state, Now: w.clk.now, Refused: func(op string, err error) { w.Logf("refused %s: %v", op, err) }})
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -482,3 +499,49 @@ func (w *world) done(s *side, c ticket.Case) string {
 	w.state_(id, ticket.Resolved)
 	return id
 }
+
+// ---- bytes on the wire
+
+// recorded is a request as it came to the node.
+type recorded struct {
+	method, path string
+	header       http.Header
+	body         []byte
+}
+
+// again sends a recorded request once more, byte for byte.
+func (w *world) again(r recorded) (int, string) {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), r.method, w.node.URL+r.path, bytes.NewReader(r.body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	req.Header = r.header.Clone()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
+}
+
+var nonces atomic.Int64
+
+// askedA sends a request signed as shape A signs, by hand: method, path, query, app, time, nonce, SM3 of the body.
+func (w *world) askedA(method, path string, body []byte) string {
+	w.Helper()
+	ts, nonce := strconv.FormatInt(w.clk.now().Unix(), 10), fmt.Sprintf("%016x", nonces.Add(1))
+	sum := sm3.Sum(body)
+	mac := hmac.New(func() hash.Hash { return sm3.New() }, []byte("secret of hotline-a-callback.key"))
+	fmt.Fprintf(mac, "%s\n%s\n\nyl12345\n%s\n%s\n%x", method, path, ts, nonce, sum[:])
+	h := http.Header{"X-App-Id": {"yl12345"}, "X-Timestamp": {ts}, "X-Nonce": {nonce}, "X-Sign-Type": {"HMAC-SM3"}, "X-Sign": {fmt.Sprintf("%x", mac.Sum(nil))},
+		"Content-Type": {"application/json; charset=utf-8"}}
+	_, answer := w.again(recorded{method, path, h, body})
+	return answer
+}
+
+var times = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d|HO-[0-9-]+|E-HO-[0-9-]+`)
+
+// strip leaves of an answer what does not depend on what was asked.
+func strip(s string) string { return times.ReplaceAllString(s, "…") }

@@ -26,6 +26,7 @@ type Server struct {
 	session func(id string) bool // nil: none is needed
 	slots   chan struct{}
 	refused func(op string, err error)
+	unread  func(ctx context.Context, op string, body []byte, err error) Reply
 }
 
 // Handle answers a request that passed every check.
@@ -51,6 +52,9 @@ type ServerOptions struct {
 	Now     func() time.Time
 	Session func(id string) bool       // says whether a session is good
 	Refused func(op string, err error) // told of every request that was not handed on; err holds no value of it
+	// Unread answers a request whose sender was verified and whose contents cannot be read whole: it must not be lost with
+	// a refusal. nil refuses it.
+	Unread func(ctx context.Context, op string, body []byte, err error) Reply
 }
 
 // Errors of requests that are refused before they are handed on.
@@ -67,7 +71,7 @@ const maxReading = 16
 
 // NewServer makes a server.
 func NewServer(c *Compiled, keys *Keys, h Handle, o ServerOptions) *Server {
-	s := &Server{c: c, keys: keys, handle: h, now: o.Now, session: o.Session, refused: o.Refused, slots: make(chan struct{}, maxReading)}
+	s := &Server{c: c, keys: keys, handle: h, now: o.Now, session: o.Session, refused: o.Refused, unread: o.Unread, slots: make(chan struct{}, maxReading)}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -94,6 +98,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &Request{Operation: o.name, Values: values, Remote: from}
 	if err := s.read(r, o, values); err != nil {
 		s.refused(o.name, err)
+		var u *unreadable
+		if errors.As(err, &u) && s.unread != nil {
+			s.write(w, o, s.unread(r.Context(), o.name, u.body, u.err))
+			return
+		}
 		s.write(w, o, refuse(err))
 		return
 	}
@@ -186,6 +195,9 @@ func (s *Server) read(r *http.Request, o *operation, values *Node) error {
 		}
 	}
 	doc, err := read(body, o.body, r.Header.Get("Content-Type"), s.c.transport.Charset)
+	if errors.Is(err, ErrCharset) && s.c.auth.signs() && s.check(r, o, values.Get("auth"), query, body, nil) == nil {
+		return &unreadable{body, err} // signed over the bytes, whatever they say
+	}
 	if err != nil {
 		return err
 	}
@@ -202,10 +214,21 @@ func (s *Server) read(r *http.Request, o *operation, values *Node) error {
 		return err
 	}
 	if o.request != nil {
-		return o.request.Read(doc, values, &s.c.form)
+		if err := o.request.Read(doc, values, &s.c.form); err != nil {
+			return &unreadable{body, err}
+		}
 	}
 	return nil
 }
+
+// unreadable is a request of a verified sender whose contents are not what the interface says.
+type unreadable struct {
+	body []byte
+	err  error
+}
+
+func (u *unreadable) Error() string { return u.err.Error() }
+func (u *unreadable) Unwrap() error { return u.err }
 
 // canonical gives the names of a header template the form net/http has.
 func (t *Template) canonical(header bool) *Template {

@@ -60,6 +60,7 @@ func (d *Desk) Offer(ctx context.Context, n NewOffer) (Offered, error) {
 	err := d.l.InTx(ctx, func(t *ledger.Tx) error {
 		out, refusal, m = Offered{}, nil, nil
 		c := n.Case
+		c.Appeal.Attachments = slices.Clone(c.Appeal.Attachments) // the transaction may run again
 		if c.ID == "" {
 			c.ID = ticket.NewID()
 		}
@@ -79,7 +80,7 @@ func (d *Desk) Offer(ctx context.Context, n NewOffer) (Offered, error) {
 		if err := m.keepFiles(n.Files); err != nil {
 			return err
 		}
-		if faults := CheckCase(c, about); len(faults) > 0 {
+		if faults := CheckCase(m.kase, about); len(faults) > 0 {
 			refusal = refuse(ticket.CodeInvalid, fmt.Sprintf("有%d处需要修正，草稿已保存", len(faults)), "the case has faults; the draft is kept")
 			refusal.Faults, refusal.Handoff = faults, m.ID
 		} else if err := m.submit(n); err != nil {

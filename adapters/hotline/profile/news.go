@@ -72,7 +72,7 @@ func (x *Peer) reply(a ticket.Answer) outer.Reply {
 	case ticket.CodeOK:
 	case ticket.CodeDuplicate: // the same answer as the first time
 	case ticket.CodeQuarantined:
-		rep.Class, rep.Message = outer.Permanent, "报文内容无法识别，已转人工核对"
+		rep.Class, rep.Message = outer.Permanent, "报文内容无法识别，已转人工核对："+sentence(a)
 	case ticket.CodeUnknownHandoff:
 		rep = outer.Reply{Class: outer.Absent, Message: "没有这一转办单"}
 	default:

@@ -274,5 +274,12 @@ func (x *Peer) Handler(r ticket.Receiver) http.Handler {
 	}
 	return outer.NewServer(x.p.callbacks, x.back, func(ctx context.Context, req *outer.Request) outer.Reply {
 		return x.receive(ctx, r, req)
-	}, outer.ServerOptions{Now: x.o.Now, Refused: x.o.Refused})
+	}, outer.ServerOptions{Now: x.o.Now, Refused: x.o.Refused, Unread: func(ctx context.Context, op string, body []byte, err error) outer.Reply {
+		in := ticket.Inbound{EventID: digest(string(body)), Raw: body, Faults: schemas.Faults{fault(err)}}
+		answers, err := r.Receive(ctx, x.p.Party.Code, []ticket.Inbound{in})
+		if err != nil || len(answers) != 1 {
+			return outer.Reply{Class: outer.Retry, Message: "暂时无法处理，请稍后重发"}
+		}
+		return x.reply(answers[0])
+	}})
 }
