@@ -378,7 +378,7 @@ func (w *world) asA(method, path string, body []byte) string {
 // moved is a profile that talks to a side that runs already.
 func (w *world) moved(s *side, p *profile.Profile) *profile.Profile {
 	w.Helper()
-	q, err := p.At(s.sim.BaseURL(), w.node.URL)
+	q, err := p.At(s.tap, w.node.URL)
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -73,17 +73,29 @@ func TestScenario02(t *testing.T) {
 		t.Errorf("accepted by %q", e.Payload.Person)
 	}
 	const secret = "内部意见：当事人或有隐匿财产情形"
-	c, _ := w.l.Case(t.Context(), rows[0].CaseID)
-	c.Confidential = ticket.Confidential{LegalAdvice: secret}
 	p := w.result("EXPLAINED")
 	p.PublicReply, p.Internal = "可以向人民法院起诉离婚。", secret
 	w.act(id, "first_contact", ticket.Payload{Contacts: []ticket.Contact{{At: w.clk.now(), Outcome: "reached"}}})
 	w.act(id, "result", p)
 	w.send(w.a)
-	journal := w.read("hotline-a@1.journal")
-	if !strings.Contains(journal, "可以向人民法院起诉离婚") || strings.Contains(journal, secret) || strings.Contains(journal, "隐匿财产") {
-		t.Error("the public reply did not arrive, or the lawyer's note did")
+	theirs := w.numbered(w.a, "YL12345-20260929-0500")
+	if n := len(theirs.Received); n == 0 || theirs.Received[n-1].Payload.PublicReply != p.PublicReply {
+		t.Errorf("the peer was told %+v", theirs.Received)
 	}
+	if !w.wire.has(p.PublicReply) || w.wire.has(secret) || w.wire.has("隐匿财产") {
+		t.Error("the public reply did not leave, or the lawyer's note did")
+	}
+
+	// The same for a matter of our own: what 12348 alone may see is not in the offer.
+	out := w.offered(w.a, w.kase(func(c *ticket.Case) {
+		c.Confidential = ticket.Confidential{LegalAdvice: "律师意见甲", Mediation: "调解底线乙", AidFinance: "援助补贴丙", Notes: "随记丁"}
+	}))
+	for _, text := range []string{"律师意见甲", "调解底线乙", "援助补贴丙", "随记丁"} {
+		if w.wire.has(text) {
+			t.Errorf("%s left", text)
+		}
+	}
+	w.verified(id, out)
 }
 
 // Return, agreed; offered again inside the peer, then to another party.

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +22,7 @@ import (
 	"time"
 
 	"github.com/emmansun/gmsm/sm3"
+	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"fayi/adapters/hotline"
 	"fayi/adapters/hotline/clock"
@@ -55,7 +58,7 @@ type side struct {
 	party string
 	sim   *simulator.Simulator
 	peer  *profile.Peer
-	prof  *profile.Profile
+	tap   string // address through which the node reaches it
 	c     *courier.Courier
 }
 
@@ -85,14 +88,49 @@ type world struct {
 // wire remembers what the node sent, byte for byte.
 type wire struct {
 	mu   sync.Mutex
-	sent strings.Builder
+	sent bytes.Buffer
 }
 
+func (w *wire) Write(b []byte) (int, error) { w.mu.Lock(); defer w.mu.Unlock(); return w.sent.Write(b) }
+
+// has tells whether a text left the node, in UTF-8, in GBK or as URL escapes.
 func (w *wire) has(s string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	all := w.sent.String()
-	return strings.Contains(all, s) || strings.Contains(all, url.QueryEscape(s))
+	gbk, _ := simplifiedchinese.GB18030.NewEncoder().String(s)
+	return slices.ContainsFunc([]string{s, gbk, url.QueryEscape(s), url.QueryEscape(gbk)}, func(x string) bool { return bytes.Contains(w.sent.Bytes(), []byte(x)) })
+}
+
+// tap stands between the node and a simulator: it copies bytes both ways and remembers ours. It returns its address.
+func (w *world) tap(to string) string {
+	w.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			in, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer in.Close()
+				out, err := net.Dial("tcp", strings.TrimPrefix(to, "http://"))
+				if err != nil {
+					return
+				}
+				go func() {
+					io.Copy(io.MultiWriter(out, w.wire), in)
+					out.(*net.TCPConn).CloseWrite()
+				}()
+				io.Copy(in, out) // ends with the simulator's connection, also when it is cut
+				out.Close()
+			}()
+		}
+	}()
+	return "http://" + ln.Addr().String()
 }
 
 type option func(*world)
@@ -186,8 +224,9 @@ func (w *world) side(name string) *side {
 		w.Fatal(err)
 	}
 	w.Cleanup(func() { sim.Close() })
-	s := &side{party: placed.Party.Code, sim: sim, prof: placed}
-	s.peer = w.peer(placed)
+	s := &side{party: placed.Party.Code, sim: sim}
+	s.tap = w.tap(sim.BaseURL())
+	s.peer = w.peer(w.moved(s, placed))
 	return s
 }
 
@@ -291,13 +330,6 @@ func (w *world) send(s *side) {
 		if _, err := s.c.Send(w.Context(), urgent); err != nil {
 			w.Fatal(err)
 		}
-	}
-}
-
-func (w *world) pull(s *side) {
-	w.Helper()
-	if _, err := s.c.PullNow(w.Context(), nil); err != nil {
-		w.Fatal(err)
 	}
 }
 
@@ -469,15 +501,6 @@ func (w *world) numbered(s *side, number string) simulator.Ticket {
 	}
 	w.Fatalf("%s has no ticket %s", s.party, number)
 	return simulator.Ticket{}
-}
-
-func (w *world) read(name string) string {
-	w.Helper()
-	b, err := os.ReadFile(filepath.Join(w.state, name))
-	if err != nil {
-		w.Fatal(err)
-	}
-	return string(b)
 }
 
 func (w *world) sweep() {

@@ -12,6 +12,7 @@ import (
 	"fayi/adapters/hotline/ledger"
 	"fayi/adapters/hotline/machine"
 	"fayi/adapters/hotline/ticket"
+	"fayi/schemas"
 )
 
 // How often a peer is asked: urgent matters, others, and when nothing is open.
@@ -123,6 +124,11 @@ const maxUploads = 3
 // offer sends an offer, its files first where the interface wants them so. A file that cannot go keeps no ticket.
 func (c *Courier) offer(ctx context.Context, p ticket.Peer, d ledger.Delivery) ticket.Outcome {
 	o := *d.Offer
+	if st, err := c.l.Peer(ctx, c.party); err == nil && o.Unit != "" && len(st.Directory) > 0 &&
+		!slices.ContainsFunc(st.Directory, func(u ticket.Unit) bool { return u.Code == o.Unit }) {
+		return ticket.Outcome{Class: ticket.Permanent, Code: "UNIT_UNKNOWN", Said: "directory", Fault: &schemas.Fault{Code: "UNIT_UNKNOWN", Pointer: "/unit", Value: o.Unit,
+			Message: "对方单位目录中没有代码 " + o.Unit, MessageEN: "the peer's directory has no unit " + o.Unit, Hint: "按对方最新目录改派单位后重发"}}
+	}
 	o.Appeal.Attachments = slices.Clone(o.Appeal.Attachments)
 	if p.About().Can.Attachments == "two_step" {
 		var kept []ticket.Attachment

@@ -77,11 +77,11 @@ func CheckCase(c ticket.Case, about ticket.About) schemas.Faults {
 		k.need(a.Respondent != nil && a.Respondent.Name != "", "/appeal/respondent/name", "被反映单位")
 	}
 	k.need(z.Anonymous || z.IsOrg && z.OrgName != "" || strings.TrimSpace(z.Name) != "", "/citizen/name", "诉求人姓名")
-	if z.Phone != "" {
+	if z.Phone != "" && (z.Secrecy == 0 || strings.ContainsAny(z.Phone, "0123456789")) { // under secrecy words may stand for it
 		if err := formats.Phone(z.Phone); err != nil {
 			k.fault(schemas.CodeFormat, "/citizen/phone", "联系电话", "联系电话格式不对", "the phone number is malformed")
 		}
-	} else {
+	} else if z.Phone == "" {
 		k.need(z.ChannelID != "" || z.Anonymous, "/citizen/phone", "联系电话")
 	}
 	k.code("secrecy", fmt.Sprint(z.Secrecy), "/citizen/secrecy", "保密级别")
