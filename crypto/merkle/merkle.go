@@ -23,6 +23,8 @@ const (
 	nodePrefix = 0x01
 )
 
+var leafPrefixes = [1]byte{leafPrefix}
+
 // hasher is one SM3 state with the buffers that would otherwise be allocated
 // for every call through the hash.Hash interface.
 type hasher struct {
@@ -64,7 +66,7 @@ func LeafHash(line []byte) Hash {
 // (package sm3x8). Safe for concurrent use.
 func LeafHashes(lines [][]byte) []Hash {
 	leaves := make([]Hash, len(lines))
-	sm3x8.Sum(leaves, leafPrefix, lines)
+	sm3x8.Sum(leaves, leafPrefixes[:], lines)
 	return leaves
 }
 

@@ -34,9 +34,13 @@ type compressor func(s *state, in *[lanes]*byte, words *[68][lanes]uint32, block
 // compress is the fastest compressor of this processor, nil if it has none.
 var compress = best()
 
-// Sum sets dst[i] to SM3(prefix ‖ msgs[i]). dst must be as long as msgs. It is safe for concurrent
-// use and allocates nothing that it does not give back.
-func Sum(dst [][Size]byte, prefix byte, msgs [][]byte) { sum(compress, dst, prefix, msgs) }
+// MaxPrefix is how long a prefix may be, in bytes.
+const MaxPrefix = 1024
+
+// Sum sets dst[i] to SM3(prefix ‖ msgs[i]). dst must have room for msgs; a prefix longer than
+// MaxPrefix is a mistake of the caller and panics. It is safe for concurrent use and allocates
+// nothing that it does not give back.
+func Sum(dst [][Size]byte, prefix []byte, msgs [][]byte) { sum(compress, dst, prefix, msgs) }
 
 // SumPairs sets dst[i] to SM3(prefix ‖ from[2i] ‖ from[2i+1]) for every whole pair. dst must have
 // room for len(from)/2 digests and may be the beginning of from.
@@ -65,7 +69,10 @@ type lane struct {
 
 var engines = sync.Pool{New: func() any { return new(engine) }}
 
-func sum(c compressor, dst [][Size]byte, prefix byte, msgs [][]byte) {
+func sum(c compressor, dst [][Size]byte, prefix []byte, msgs [][]byte) {
+	if len(prefix) > MaxPrefix {
+		panic("sm3x8: prefix too long")
+	}
 	dst = dst[:len(msgs)]
 	if c == nil || len(msgs) < few {
 		one := hashers.Get().(*hasher)
@@ -118,13 +125,12 @@ func sum(c compressor, dst [][Size]byte, prefix byte, msgs [][]byte) {
 }
 
 // start gives a lane a message.
-func (e *engine) start(l int, dst *[Size]byte, prefix byte, msg []byte) {
+func (e *engine) start(l int, dst *[Size]byte, prefix, msg []byte) {
 	for i, w := range initial {
 		e.s[i][l] = w
 	}
-	e.lane[l] = lane{dst: dst, rest: msg, size: uint64(len(msg)) + 1}
-	e.buf[l][0] = prefix
-	e.fill(l, 1)
+	e.lane[l] = lane{dst: dst, rest: msg, size: uint64(len(prefix) + len(msg))}
+	e.fill(l, copy(e.buf[l][:], prefix))
 }
 
 // fill puts what comes next of a message into its lane's buffer, from off on: capacity bytes, or
@@ -162,7 +168,8 @@ func sumPairs(c compressor, dst [][Size]byte, prefix byte, from [][Size]byte) {
 	if c == nil || pairs < few {
 		one := hashers.Get().(*hasher)
 		for i := range pairs {
-			one.sum(&dst[i], prefix, from[2*i][:], from[2*i+1][:])
+			one.in[0] = prefix
+			one.sum(&dst[i], one.in[:], from[2*i][:], from[2*i+1][:])
 		}
 		hashers.Put(one)
 		return
@@ -197,16 +204,15 @@ func sumPairs(c compressor, dst [][Size]byte, prefix byte, from [][Size]byte) {
 // every call through the hash.Hash interface.
 type hasher struct {
 	h   hash.Hash
-	in  [1]byte
+	in  [1]byte // a prefix that does not escape
 	out [Size]byte
 }
 
 var hashers = sync.Pool{New: func() any { return &hasher{h: sm3.New()} }}
 
-func (s *hasher) sum(dst *[Size]byte, prefix byte, a, b []byte) {
+func (s *hasher) sum(dst *[Size]byte, prefix, a, b []byte) {
 	s.h.Reset()
-	s.in[0] = prefix
-	s.h.Write(s.in[:])
+	s.h.Write(prefix)
 	s.h.Write(a)
 	s.h.Write(b)
 	s.h.Sum(s.out[:0])

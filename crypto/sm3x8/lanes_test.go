@@ -28,7 +28,7 @@ func checkSum(t testing.TB, prefix byte, msgs [][]byte) {
 	t.Helper()
 	for name, c := range ways() {
 		got := make([][Size]byte, len(msgs))
-		sum(c, got, prefix, msgs)
+		sum(c, got, []byte{prefix}, msgs)
 		for i, m := range msgs {
 			if want := one(prefix, m); got[i] != want {
 				t.Fatalf("%s: message %d of %d, %d bytes: %x, want %x", name, i, len(msgs), len(m), got[i], want)
@@ -67,7 +67,7 @@ func TestStandardExamples(t *testing.T) {
 				msgs[i] = []byte(msg[1:])
 			}
 			got := make([][Size]byte, len(msgs))
-			sum(c, got, msg[0], msgs)
+			sum(c, got, []byte(msg[:1]), msgs)
 			for i := range got {
 				if hex.EncodeToString(got[i][:]) != want {
 					t.Errorf("%s: %q in place %d: %x", name, msg, i, got[i])
@@ -111,7 +111,7 @@ func TestEqualToOneAtATime(t *testing.T) {
 		tb := t
 		for name, c := range ways() {
 			got := make([][Size]byte, len(msgs))
-			sum(c, got, prefix, msgs)
+			sum(c, got, []byte{prefix}, msgs)
 			for i, m := range msgs {
 				if want := [Size]byte(second.Sm3Sum(append([]byte{prefix}, m...))); got[i] != want || want != one(prefix, m) {
 					tb.Fatalf("%s: message %d of %d, %d bytes", name, i, len(msgs), len(m))
@@ -119,6 +119,27 @@ func TestEqualToOneAtATime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Prefixes of any allowed length, none among them.
+func TestPrefixes(t *testing.T) {
+	text := make([]byte, 2*capacity)
+	rand.NewChaCha8([32]byte{4}).Read(text)
+	for _, n := range []int{0, 1, 55, 63, 64, 65, 100, MaxPrefix} {
+		for name, c := range ways() {
+			msgs := make([][]byte, 11)
+			for i := range msgs {
+				msgs[i] = text[i : i+i*i*50]
+			}
+			got := make([][Size]byte, len(msgs))
+			sum(c, got, text[:n], msgs)
+			for i, m := range msgs {
+				if want := sm3.Sum(append(bytes.Clone(text[:n]), m...)); got[i] != want {
+					t.Errorf("%s: prefix of %d bytes, message of %d: %x", name, n, len(m), got[i])
+				}
+			}
+		}
+	}
 }
 
 func TestPairsEqualToOneAtATime(t *testing.T) {
@@ -185,7 +206,7 @@ func BenchmarkSum(b *testing.B) {
 		b.Run("leaves/"+name, func(b *testing.B) {
 			b.SetBytes(int64(total))
 			for b.Loop() {
-				sum(c, dst, 0, msgs)
+				sum(c, dst, []byte{0}, msgs)
 			}
 		})
 		b.Run("nodes/"+name, func(b *testing.B) {

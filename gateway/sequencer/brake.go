@@ -58,29 +58,33 @@ func (t *turn) count(op string, exists, same bool, l store.Latest) {
 // maxTypes is how many types a source with a brake on is read by.
 const maxTypes = 64
 
-// read reads what waits, but for types that wait for a person.
-func (s *Sequencer) read(ctx context.Context) ([]outbox.Row, bool, error) {
+// read reads what waits, but for types that wait for a person, within the limit
+// it returns.
+func (s *Sequencer) read(ctx context.Context) (*waiting, outbox.Limit, error) {
 	lim := outbox.Limit{Rows: roundRows, Bytes: roundBytes}
 	if len(s.brakes) > 0 {
 		if err := s.loadBrakes(ctx); err != nil {
-			return nil, false, err
+			return nil, lim, err
 		}
 	}
+	ahead := s.lookedAhead()
 	if s.holds() {
 		types, err := s.reader.Types(ctx, maxTypes)
 		if err != nil {
-			return nil, false, err
+			return nil, lim, err
 		}
 		lim.Types = slices.DeleteFunc(types, func(t string) bool { return s.brakes[t].State == store.BrakeHeld })
 		if len(lim.Types) == 0 {
-			return nil, false, nil
+			return &waiting{}, lim, nil
 		}
+	} else if ahead != nil {
+		return ahead, lim, nil
 	}
-	rows, more, err := s.reader.Read(ctx, lim)
-	if err == nil && len(rows) == 0 && len(s.brakes) > 0 {
+	w, err := s.take(ctx, lim)
+	if err == nil && len(w.rows) == 0 && len(s.brakes) > 0 {
 		err = s.Store.InTx(ctx, func(tx *sql.Tx) error { return s.spendBrakes(ctx, tx, nil, true) })
 	}
-	return rows, more, err
+	return w, lim, err
 }
 
 func (s *Sequencer) holds() bool {
@@ -107,15 +111,21 @@ func (s *Sequencer) loadBrakes(ctx context.Context) error {
 // decideWithin makes a batch of the rows that may pass and returns them with it:
 // a type that would go beyond the limits is held, and the others are decided
 // again without it.
-func (s *Sequencer) decideWithin(ctx context.Context, rows []outbox.Row) (*batch, []outbox.Row, error) {
+func (s *Sequencer) decideWithin(ctx context.Context, w *waiting) (*batch, []outbox.Row, error) {
 	for {
 		if err := s.loadBrakes(ctx); err != nil {
 			return nil, nil, err
 		}
-		rows = slices.DeleteFunc(rows, func(r outbox.Row) bool { return s.brakes[r.Type].State == store.BrakeHeld })
 		b := newBatch(s)
-		for i := range rows {
-			b.intake(&rows[i])
+		b.registry = w.registry
+		rows := w.rows
+		if s.holds() {
+			rows = slices.DeleteFunc(slices.Clone(rows), func(r outbox.Row) bool { return s.brakes[r.Type].State == store.BrakeHeld })
+		}
+		for i := range w.judged {
+			if j := &w.judged[i]; s.brakes[j.row.Type].State != store.BrakeHeld {
+				b.intake(j)
+			}
 		}
 		if err := b.decide(ctx); err != nil {
 			return nil, nil, err

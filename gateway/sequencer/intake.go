@@ -26,26 +26,50 @@ type record struct {
 	contents [32]byte
 }
 
-// intake checks one row and puts it among the batch's records or rejections. A
-// row that makes the checks panic is rejected too and blocks nobody.
-func (b *batch) intake(row *outbox.Row) {
+// judged is a row and what the checks said of it: the record, or why it is none.
+type judged struct {
+	row    *outbox.Row
+	rec    *record
+	faults schemas.Faults
+}
+
+// intake puts a judged row among the batch's records or rejections.
+func (b *batch) intake(j *judged) {
+	switch {
+	case b.refused(j.row):
+	case len(j.faults) > 0:
+		b.reject(j.row, j.faults)
+	default:
+		b.records = append(b.records, j.rec)
+	}
+}
+
+// judge checks rows and hashes what may be published. Nothing of the batch
+// changes: several goroutines may judge for one.
+func (b *batch) judge(rows []outbox.Row) []judged {
+	out := make([]judged, len(rows))
+	recs := make([]*record, 0, len(rows))
+	for i := range rows {
+		j := &out[i]
+		j.row = &rows[i]
+		if j.rec, j.faults = b.guarded(j.row); len(j.faults) == 0 {
+			recs = append(recs, j.rec)
+		}
+	}
+	b.s.hashes.fill(recs)
+	return out
+}
+
+// guarded checks one row. One that makes the checks panic has a fault like any
+// other and blocks nobody.
+func (b *batch) guarded(row *outbox.Row) (rec *record, faults schemas.Faults) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.s.Log.Error("a row made the checks panic", "source", b.s.Source.Name, "row", row.ID, "panic", fmt.Sprint(p))
-			b.reject(row, schemas.Faults{intake.Fault(intake.Internal, "")})
+			rec, faults = nil, schemas.Faults{intake.Fault(intake.Internal, "")}
 		}
 	}()
-	if b.refused(row) {
-		return
-	}
-	rec, faults := b.check(row)
-	if len(faults) > 0 {
-		b.reject(row, faults)
-		return
-	}
-	rec.keyHash = b.s.hashes.Key(rec.key)
-	rec.contents = b.s.hashes.Contents(row.Op, rec.schema.Ref(), rec.data)
-	b.records = append(b.records, rec)
+	return b.check(row)
 }
 
 // check returns the record or everything that is wrong with the row.

@@ -2,7 +2,6 @@ package sequencer
 
 import (
 	"context"
-	"crypto/hmac"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -20,8 +19,6 @@ import (
 	"fayi/gateway/trace"
 	"fayi/outbox"
 	"fayi/schemas"
-
-	"github.com/emmansun/gmsm/sm3"
 )
 
 // Source is one business system's outbox table and what it may publish.
@@ -53,37 +50,9 @@ type Sequencer struct {
 
 	reader  *outbox.Reader
 	hashes  *Hashes
+	ahead   *ahead                 // nil for none
 	nextGen map[string]bool        // streams whose database was found behind heads.journal
 	brakes  map[string]store.Brake // of this source, by type, as last read
-}
-
-// Hashes are the node's keyed hashes of keys and contents: they tell versions
-// apart without leaving a trace of erased records that could be guessed.
-type Hashes struct{ key, contents [32]byte }
-
-// NewHashes derives the hashes' keys from the store key.
-func NewHashes(k *keys.StoreKey) *Hashes {
-	return &Hashes{key: k.Derive("fayi-latest-key-v1"), contents: k.Derive("fayi-latest-contents-v1")}
-}
-
-// Key is the hash of a record key.
-func (h *Hashes) Key(key string) (out [16]byte) {
-	m := hmac.New(sm3.New, h.key[:])
-	m.Write([]byte(key))
-	copy(out[:], m.Sum(nil))
-	return out
-}
-
-// Contents is the hash of what makes two versions equal: op, schema, contents.
-func (h *Hashes) Contents(op, schema string, data []byte) (out store.Hash) {
-	m := hmac.New(sm3.New, h.contents[:])
-	m.Write([]byte(op))
-	m.Write([]byte{0})
-	m.Write([]byte(schema))
-	m.Write([]byte{0})
-	m.Write(data)
-	m.Sum(out[:0])
-	return out
 }
 
 // Limits of one round.
@@ -141,14 +110,22 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	if now := time.Now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
 		return 0, false, problem.New(problem.KeyEnded, "this node's own certificate is good from %s to %s", s.Cert.NotBefore(), s.Cert.NotAfter())
 	}
-	rows, more, err := s.read(ctx)
-	if err != nil || len(rows) == 0 {
+	w, lim, err := s.read(ctx)
+	if err != nil || len(w.rows) == 0 {
 		return 0, false, err
 	}
-	b, rows, err := s.decideWithin(ctx, rows)
+	b, rows, err := s.decideWithin(ctx, w)
 	if err != nil {
 		return 0, false, err
 	}
+	if more = w.more; more && len(s.brakes) == 0 {
+		s.lookAhead(ctx, lim, rows)
+	}
+	defer func() {
+		if n == 0 {
+			s.ahead = nil // the rows before those still wait
+		}
+	}()
 	if len(rows) == 0 { // all of them wait for a person; others are read next
 		return 0, true, nil
 	}
