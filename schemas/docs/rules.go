@@ -34,14 +34,14 @@ func declared(t *schemas.Type) []Rule {
 	var rules []Rule
 	for _, r := range t.Rules() {
 		zh, _ := t.RuleText(r)
-		words := "拒收："
+		about, level := "", "拒收"
 		if r.Level == schemas.Expect {
-			words = "提示（不拒收）："
+			level = "只作提示"
 		}
 		if f, ok := fieldNamed(t.Fields(), r.In); ok {
-			words += fmt.Sprintf("「%s」中，", f.Title)
+			about = fmt.Sprintf("「%s」中，", f.Title)
 		}
-		rules = append(rules, Rule{Words: words + zh + "。" + r.Hint + "。来源：" + r.Mark + " " + r.Source, JSON: r.Check})
+		rules = append(rules, Rule{Words: about + zh + "的，" + level + "。" + r.Hint + "。来源：" + r.Mark + " " + r.Source, JSON: r.Check})
 	}
 	return rules
 }
