@@ -48,6 +48,21 @@ func corrected(t *schemas.Type, data []byte) (told schemas.Faults) {
 	return told
 }
 
+// remarks tells what is odd in a record that may be published: what intake would
+// change, rules that are only expected, texts that are not what they seem.
+func remarks(t *schemas.Type, data []byte, where schemas.Where) schemas.Faults {
+	return append(corrected(t, data), t.Remarks(data, where)...)
+}
+
+// territoryOf is the territory of a node whose id is a division's code, as is
+// customary; of any other it is not known here.
+func territoryOf(node string) []string {
+	if len(node) != 6 || strings.Trim(node, "0123456789") != "" {
+		return nil
+	}
+	return []string{node}
+}
+
 var stepZH = map[string]string{"half-width": "全角改半角", "trim": "去掉首尾空白", "upper": "小写改大写", "absent": "占位文字当作没有填写"}
 
 // judgeKey returns the faults of a record key.

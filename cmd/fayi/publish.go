@@ -36,6 +36,10 @@ type publishing struct {
 	batch              []outbox.Record
 	published, refused int
 	bad                []badRecord
+	territory          []string
+	remark             bool // odd but valid records are told too, in a dry run
+	told               int
+	odd                []badRecord
 }
 
 func cmdPublish(ctx context.Context, e *env, args []string) int {
@@ -51,7 +55,7 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 	op := f.string("op", "put", "`操作`：put 发布，del 删除（文件中只需有主键）", "`operation`: put, or del (files need hold only the key)")
 	key := f.string("key", "", "作为主键的`字段`（默认为该类型的主键字段）", "the `field` that is the record key (default: the type's)")
 	src := f.string("source", "", "`来源`名（默认为配置中的第一个）", "`source` name (default: the first configured)")
-	dry := f.bool("dry-run", "只检查，不写入", "check only, write nothing")
+	dry := f.bool("dry-run", "只检查，不写入；并提示可疑的内容", "check only, write nothing; odd contents are pointed out")
 	all := f.bool("all-or-nothing", "只要有一条不合格就一条也不写入", "write nothing if any record fails")
 	progress := f.bool("progress", "显示进度（在终端上自动显示）", "show progress (a terminal does by itself)")
 	charset := f.charset()
@@ -72,7 +76,7 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 		return e.fail(err)
 	}
 	defer st.Close()
-	p := &publishing{e: e, st: st, op: outbox.Op(*op), charset: *charset, dry: *dry, quiet: *asJSON, show: *progress || e.terminal, last: time.Now(), bad: []badRecord{}}
+	p := &publishing{e: e, st: st, op: outbox.Op(*op), charset: *charset, dry: *dry, quiet: *asJSON, show: *progress || e.terminal, last: time.Now(), bad: []badRecord{}, remark: *dry, odd: []badRecord{}}
 	if err := p.prepare(c, rest[0], *src, *key); err != nil {
 		return e.fail(err)
 	}
@@ -122,7 +126,7 @@ func (p *publishing) prepare(c *config.File, typ, source, key string) error {
 				hintZH: "可用的有 " + strings.Join(names, "、"), hintEN: "there are " + strings.Join(names, ", ")}
 		}
 	}
-	p.source = c.Sources[i]
+	p.source, p.territory = c.Sources[i], territoryOf(c.Node)
 	mayType := slices.Contains(p.source.Types, config.Any) || slices.Contains(p.source.Types, typ)
 	if p.typ.System() || !mayType || !slices.Contains(p.source.Ops, string(p.op)) {
 		return &said{code: "NOT_YOURS", zh: fmt.Sprintf("来源 %s 无权对 %s 执行 %s", p.source.Name, typ, p.op), en: fmt.Sprintf("source %s may not %s %s", p.source.Name, p.op, typ),
@@ -160,10 +164,27 @@ func (p *publishing) record(ctx context.Context, file string, r records.Record) 
 		}
 		return nil
 	}
+	if p.remark && rec.Payload != nil {
+		p.tell(file, r.Row, rec)
+	}
 	if p.batch = append(p.batch, rec); len(p.batch) < publishBatch {
 		return nil
 	}
 	return p.flush(ctx)
+}
+
+// tell lists what is odd in a record that may be published.
+func (p *publishing) tell(file string, row int, rec outbox.Record) {
+	b := badRecord{File: file, Row: row, Key: rec.Key, Faults: remarks(p.typ, rec.Payload, schemas.Where{Territory: p.territory})}
+	if len(b.Faults) == 0 {
+		return
+	}
+	if p.told++; p.told > maxListed {
+		return
+	}
+	if p.odd = append(p.odd, b); !p.quiet {
+		b.list(p.e, p.e.text("提示：", "remark: "))
+	}
 }
 
 // judge makes an outbox record of a file's, or says what is wrong with it.
@@ -239,11 +260,15 @@ func (p *publishing) flush(ctx context.Context) error {
 func (p *publishing) summary(asJSON, dry bool) {
 	if asJSON {
 		p.e.json(map[string]any{"type": p.typ.Name(), "ref": p.typ.Ref(), "source": p.source.Name, "op": string(p.op), "dry_run": dry,
-			"published": p.published, "refused": p.refused, "records": p.bad, "truncated": p.refused > len(p.bad)})
+			"published": p.published, "refused": p.refused, "records": p.bad, "told": p.told, "remarks": p.odd,
+			"truncated": p.refused > len(p.bad) || p.told > len(p.odd)})
 		return
 	}
 	if dry {
 		p.e.say("检查完毕：%d 条可以发布，%d 条不合格；没有写入", "checked: %d may be published, %d failed; nothing was written", p.published, p.refused)
+		if p.told > 0 {
+			p.e.say("其中 %d 条值得一看（最多列出 %d 条）", "%d of them deserve a look (at most %d are listed)", p.told, maxListed)
+		}
 		return
 	}
 	p.e.say("已写入发件表 %d 条，拒绝 %d 条", "%d records put into the outbox, %d refused", p.published, p.refused)

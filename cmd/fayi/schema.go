@@ -309,7 +309,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 		example: "fayi schema check -type lawyer lawyer.csv"})
 	conf, asJSON := f.packsFlag(), f.asJSON()
 	typ := f.string("type", "", "记录`类型`", "record `type`")
-	territory := f.string("territory", "", "节点辖区的区划`代码`，逗号分隔；用于提示辖区以外的区划", "division `codes` of the node's territory, by commas; divisions outside it are pointed out")
+	territory := f.string("territory", "", "节点辖区的区划`代码`，逗号分隔；用于提示辖区以外的区划（默认为 -c 所指节点的标识）", "division `codes` of the node's territory, by commas; divisions outside it are pointed out (default: the id of the node named by -c)")
 	charset, replay := f.charset(), f.replay()
 	rest, code, ok := f.parse(args)
 	if !ok {
@@ -334,8 +334,15 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 		return e.fail(err)
 	}
 	var total, failed, told int
-	bad, remarks := []badRecord{}, []badRecord{}
+	bad, odd := []badRecord{}, []badRecord{}
 	figures := completeness{list: []typeCompleteness{}}
+	if *territory == "" && *conf != "" {
+		c, err := config.Load(*conf)
+		if err != nil {
+			return e.fail(err)
+		}
+		*territory = strings.Join(territoryOf(c.Node), ",")
+	}
 	where := schemas.Where{Territory: strings.FieldsFunc(*territory, func(r rune) bool { return r == ',' })}
 	for _, file := range rest {
 		t, err := fileType(reg, *typ, file)
@@ -352,12 +359,12 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 			}
 			if len(faults) == 0 && r.Data != nil {
 				figures.add(t, r.Data)
-				if b := (badRecord{File: file, Row: r.Row, Faults: append(corrected(t, r.Data), t.Remarks(r.Data, where)...)}); len(b.Faults) > 0 {
+				if b := (badRecord{File: file, Row: r.Row, Faults: remarks(t, r.Data, where)}); len(b.Faults) > 0 {
 					told++
 					if told > maxListed {
 						return nil
 					}
-					if remarks = append(remarks, b); !*asJSON {
+					if odd = append(odd, b); !*asJSON {
 						b.list(e, e.text("提示：", "remark: "))
 					}
 				}
@@ -379,7 +386,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 		}
 	}
 	if *asJSON {
-		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "told": told, "remarks": remarks, "completeness": figures.done(), "truncated": failed > len(bad) || told > len(remarks)})
+		e.json(map[string]any{"checked": total, "failed": failed, "records": bad, "told": told, "remarks": odd, "completeness": figures.done(), "truncated": failed > len(bad) || told > len(odd)})
 	} else {
 		e.say("共检查 %d 条记录，%d 条不合格", "%d records checked, %d failed", total, failed)
 		if told > 0 {

@@ -121,7 +121,7 @@ func DivisionOn(code []byte, day int) (inForce, known bool) {
 }
 
 // DivisionWithin tells whether a division of any level is territory or lies in it: province, prefecture, county, township or village, the
-// first three written with six digits. "000000" is the whole country. It goes by the digits alone and does not allocate.
+// first three written with six digits. "000000" and "100000" are the whole country. It goes by the digits alone and does not allocate.
 func DivisionWithin(code []byte, territory string) bool {
 	for len(territory) == 6 && len(territory) > 0 && strings.HasSuffix(territory, "00") {
 		territory = territory[:4]
@@ -129,7 +129,7 @@ func DivisionWithin(code []byte, territory string) bool {
 			territory = territory[:2]
 		}
 	}
-	if territory == "00" {
+	if territory == "00" || territory == "10" {
 		return true
 	}
 	return len(code) >= len(territory) && string(code[:len(territory)]) == territory

@@ -216,7 +216,7 @@ func TestDivisionInTime(t *testing.T) {
 		want            bool
 	}{
 		{"610802", "610800", true}, {"610802001001", "610800", true}, {"610102", "610800", false}, {"610102", "610000", true}, {"610821", "610800", true},
-		{"610802001", "610802", true}, {"610803001", "610802", false}, {"110101", "000000", true}, {"61", "610800", false}, {"610800", "610800", true},
+		{"610802001", "610802", true}, {"610803001", "610802", false}, {"110101", "000000", true}, {"610802", "100000", true}, {"610802", "6108", true}, {"610802", "", true}, {"61", "610800", false}, {"610800", "610800", true},
 	} {
 		if got := DivisionWithin([]byte(c.code), c.territory); got != c.want {
 			t.Errorf("%s in %s: %v", c.code, c.territory, got)
