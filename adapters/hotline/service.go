@@ -23,7 +23,7 @@ import (
 type Config struct {
 	Self     string // our party code, e.g. HOTLINE_12348_610800
 	Division string // six digits
-	Owner    string // name of this process in leases
+	Owner    string // name of this process in leases; "" where no other process uses the database
 	Store    *store.Store
 	Peers    []ticket.Peer // several versions of one party: the newest last
 	Calendar *clock.Calendar

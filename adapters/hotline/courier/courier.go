@@ -203,8 +203,12 @@ func (c *Courier) paused(ctx context.Context) (bool, error) {
 // idle is how often the lanes look by themselves; a wake-up makes them look at once.
 const idle = 500 * time.Millisecond
 
-// Run works until ctx ends: both lanes, pulls, files, the watch. It takes the peer's lease first and keeps it.
+// Run works until ctx ends: both lanes, pulls, files, the watch. It takes the peer's lease first and keeps it; owner
+// names this process in it. "" says that no other process uses the database: then no lease is needed.
 func (c *Courier) Run(ctx context.Context, owner string) error {
+	if owner == "" {
+		return c.lead(ctx, nil)
+	}
 	lease := store.NewLease(c.l.Store(), "hotline/"+c.party, owner)
 	for {
 		held, err := lease.Try(ctx)
@@ -229,7 +233,7 @@ func (c *Courier) Run(ctx context.Context, owner string) error {
 	}
 }
 
-// lead works while the lease is held.
+// lead works while the lease is held, or until ctx ends where there is none.
 func (c *Courier) lead(ctx context.Context, lease *store.Lease) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -238,7 +242,7 @@ func (c *Courier) lead(ctx context.Context, lease *store.Lease) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		for sleep(ctx, idle, nil) {
+		for lease != nil && sleep(ctx, idle, nil) {
 			if held, err := lease.Try(ctx); err != nil || !held {
 				stop()
 				return err
