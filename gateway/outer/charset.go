@@ -36,11 +36,11 @@ func charset(name string) (encoding.Encoding, bool) {
 
 var xmlEncoding = regexp.MustCompile(`^\s*<\?xml[^>]{0,80}\sencoding=["']([A-Za-z0-9._-]{1,40})["']`)
 
-// decode turns bytes into UTF-8. Labels lie, so the bytes decide: Chinese in GBK is
+// Decode turns bytes into UTF-8. Labels lie, so the bytes decide: Chinese in GBK is
 // hardly ever valid UTF-8, and Chinese in UTF-8 has characters from U+0800 on.
 // Only where neither shows do label and configuration count. Bytes that are
 // neither are refused whole; nothing becomes a question mark.
-func decode(data []byte, contentType, configured string) ([]byte, error) {
+func Decode(data []byte, contentType, configured string) ([]byte, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if utf8.Valid(data) {
 		foreign, chinese := false, false

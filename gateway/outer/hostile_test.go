@@ -71,17 +71,17 @@ func TestCharsetsAreFoundOut(t *testing.T) {
 		{"application/json; charset=gbk", UTF8}, {"text/xml; charset=\"GB2312\"", UTF8}, {"nonsense;;", GB18030},
 	} {
 		for kind, data := range map[string][]byte{"GB18030": gb, "UTF-8": []byte(name)} {
-			if got, err := decode(data, tc.label, tc.configured); err != nil || string(got) != name {
+			if got, err := Decode(data, tc.label, tc.configured); err != nil || string(got) != name {
 				t.Errorf("%s labelled %q, configured %s: %q %v", kind, tc.label, tc.configured, got, err)
 			}
 		}
 	}
 	// 陆 in GBK is ½ in UTF-8.
-	if got, err := decode([]byte("\xc2\xbd"), "", GBK); err != nil || string(got) != "陆" {
+	if got, err := Decode([]byte("\xc2\xbd"), "", GBK); err != nil || string(got) != "陆" {
 		t.Errorf("%q %v", got, err)
 	}
 	for _, bad := range []string{"\xc7", "张\xff三", "\x81\x20"} {
-		if got, err := decode([]byte(bad), "application/json; charset=utf-8", GBK); !errors.Is(err, ErrCharset) {
+		if got, err := Decode([]byte(bad), "application/json; charset=utf-8", GBK); !errors.Is(err, ErrCharset) {
 			t.Errorf("%q became %q (%v)", bad, got, err)
 		}
 	}

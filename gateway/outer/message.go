@@ -117,7 +117,7 @@ func read(data []byte, kind, contentType, charset string) (*Node, error) {
 	case "multipart":
 		return readMultipart(data, contentType, charset)
 	}
-	text, err := decode(data, contentType, charset)
+	text, err := Decode(data, contentType, charset)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func readForm(data []byte, charset string) (*Node, error) {
 		all = append(append(all, value...), 0)
 		doc.Members = append(doc.Members, &Node{Kind: String, Name: name})
 	}
-	text, err := decode(all, "", charset)
+	text, err := Decode(all, "", charset)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +230,7 @@ func readMultipart(data []byte, contentType, charset string) (*Node, error) {
 			doc.Set(name, m)
 			continue
 		}
-		text, err := decode(content, p.Header.Get("Content-Type"), charset)
+		text, err := Decode(content, p.Header.Get("Content-Type"), charset)
 		if err != nil {
 			return nil, err
 		}

@@ -56,6 +56,7 @@ func (c checker) all() {
 	c.maps()
 	c.words()
 	c.operations()
+	c.sheet()
 	c.fetch()
 	if p.Share.Salt != "" && !strings.HasPrefix(p.Share.Salt, "file:") {
 		c.d.Fault("share.salt", "应写作 file:路径", "must be file:path")
@@ -332,6 +333,51 @@ func (c checker) operations() {
 	values, _ := p.calls.Yields(offer)
 	if !slices.Contains(values, "number") && !p.Capabilities.NumberLater {
 		c.d.Fault("calls.operations.offer.answer", "没有写对方工单编号（number）在哪里；编号以后才有时写 capabilities.number_later", "does not say where the ticket number is; where it comes later set capabilities.number_later")
+	}
+}
+
+// sheet: columns name values, headers are told apart, required fields have a
+// column.
+func (c checker) sheet() {
+	s := c.p.Sheet
+	if s == nil {
+		return
+	}
+	c.oneOf("sheet.format", orElse(s.Format, "xlsx"), "xlsx", "csv")
+	titles, fields := map[string]string{}, map[string]bool{}
+	for i, col := range s.Columns {
+		at := fmt.Sprintf("sheet.columns[%d]", i)
+		if !wordExists(col.Field, nil) {
+			c.d.Fault(at+".field", "没有 "+col.Field+" 这个值", "there is no value "+col.Field)
+		}
+		if _, ok := c.p.Maps[col.Map]; col.Map != "" && !ok {
+			c.d.Fault(at+".map", "maps 中没有 "+col.Map, "is not in maps")
+		}
+		if col.Title == "" {
+			c.d.Fault(at+".title", "必须填写列名", "is required")
+		}
+		for _, t := range append([]string{col.Title}, col.Synonyms...) {
+			if first, twice := titles[t]; twice && first != col.Field {
+				c.d.Fault(at, "列名 "+t+" 已属于 "+first+"，无法分辨", "header "+t+" belongs to "+first+" already")
+			}
+			titles[t] = col.Field
+		}
+		fields[col.Field] = fields[col.Field] || col.Out
+	}
+	for _, n := range required[1:] { // the hand-off's id has a hidden column of its own
+		if !fields[n] {
+			c.d.Fault("sheet.columns", "没有写出 "+n+" 的列", "has no column that shows "+n)
+		}
+	}
+	for _, n := range []string{"peerNo", "code", "at"} {
+		if _, ok := fields[n]; !ok {
+			c.d.Fault("sheet.columns", "没有让对方填写 "+n+" 的列", "has no column for "+n)
+		}
+	}
+	for i, v := range s.TwoPersons {
+		if !ticket.Known("verb", v) {
+			c.d.Fault(fmt.Sprintf("sheet.twoPersons[%d]", i), "不是已知的动作", "is no known verb")
+		}
 	}
 }
 

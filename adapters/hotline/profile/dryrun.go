@@ -106,7 +106,7 @@ func (p *Profile) tryCase(c *ticket.Case) error {
 	c.Citizen.IDNo = ""
 	o := ticket.Offer{Key: "HO-000000-20260101-000001#1#1", HandoffID: "HO-000000-20260101-000001", Round: 1, OriginNo: c.TicketNo, Kind: "first", Mode: "TICKET",
 		At: ticket.Time(time.Now()), Appeal: c.Appeal, Citizen: c.Citizen}
-	return RoundTrip(p, Sample{Name: c.TicketNo, Operation: opOffer, Words: offerWords(o, p.Verbs["offer"].Code)})
+	return RoundTrip(p, Sample{Name: c.TicketNo, Operation: opOffer, Words: OfferWords(p, o)})
 }
 
 func note(holes map[string]*Hole, err error, where string) {
@@ -157,7 +157,7 @@ func (p *Profile) Summary() Summary {
 	s := Summary{Profile: p.Profile, Title: p.Title, Party: p.Party.Code, Base: t.Base, Body: orElse(t.Body, "json"), Charset: orElse(t.Charset, "utf-8"), Auth: p.File.Calls.Auth.Kind,
 		Told: []string{}, Degraded: []string{}, Understood: len(p.News), Warnings: []Remark{}}
 	if p.Sheet != nil {
-		s.Base, s.Body, s.Charset, s.Auth = "", p.Sheet.Format, "", ""
+		s.Base, s.Body, s.Charset, s.Auth = "", orElse(p.Sheet.Format, "xlsx"), "", ""
 	}
 	for _, v := range sent {
 		if _, ok := p.Verbs[string(v)]; ok {

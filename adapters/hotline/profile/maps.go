@@ -90,3 +90,10 @@ func clip(s string, n int) string {
 	r := []rune(s)
 	return string(r[:min(len(r), n)])
 }
+
+// CodeIn translates a code of theirs by a map of the profile, "" where the map
+// only notes unknown ones; CodeTo one of ours.
+func (p *Profile) CodeIn(table, code string) (string, error) { return p.codes.In(table, code) }
+
+// CodeTo translates a code of ours.
+func (p *Profile) CodeTo(table, code string) (string, error) { return p.codes.Out(table, code) }

@@ -176,7 +176,7 @@ func (x *Peer) Offer(ctx context.Context, o ticket.Offer) ticket.Outcome {
 	if o.Kind != "first" && o.Kind != "" && x.p.calls.Has(o.Kind) {
 		op = o.Kind // an interface may have calls of their own for reoffer and redo
 	}
-	_, _, out := x.call(ctx, op, offerWords(o, x.p.Verbs[string(verbOffer)].Code))
+	_, _, out := x.call(ctx, op, OfferWords(x.p, o))
 	if out.Class == ticket.Absent {
 		out.Class = ticket.Permanent
 	}
@@ -185,9 +185,10 @@ func (x *Peer) Offer(ctx context.Context, o ticket.Offer) ticket.Outcome {
 
 const verbOffer ticket.Verb = "offer"
 
-func offerWords(o ticket.Offer, code string) *Words {
+// OfferWords are the values of an offer.
+func OfferWords(p *Profile, o ticket.Offer) *Words {
 	return &Words{
-		Key: o.Key, EventID: o.Key, HandoffID: o.HandoffID, Round: o.Round, Seq: 1, Code: code, Origin: o.Origin, Target: o.Target, Unit: o.Unit, OriginNo: o.OriginNo,
+		Key: o.Key, EventID: o.Key, HandoffID: o.HandoffID, Round: o.Round, Seq: 1, Code: p.Verbs[string(verbOffer)].Code, Origin: o.Origin, Target: o.Target, Unit: o.Unit, OriginNo: o.OriginNo,
 		PreviousNo: o.PreviousNo, Kind: o.Kind, Mode: o.Mode, At: o.At, Route: o.Route, Appeal: &o.Appeal, Citizen: &o.Citizen, Voice: o.Voice,
 		Due: o.Due, Note: o.Note,
 	}
@@ -205,19 +206,20 @@ func (x *Peer) Send(ctx context.Context, m ticket.Message) ticket.Outcome {
 	if !ok {
 		return unable()
 	}
-	_, _, out := x.call(ctx, v.Call, eventWords(m, v.Code))
+	_, _, out := x.call(ctx, v.Call, EventWords(x.p, m))
 	if out.Class == ticket.Absent {
 		out.Class = ticket.Permanent
 	}
 	return out
 }
 
-func eventWords(m ticket.Message, code string) *Words {
+// EventWords are the values of one event, without what is internal.
+func EventWords(p *Profile, m ticket.Message) *Words {
 	e := &m.Event
 	payload := e.Payload
 	payload.Internal = "" // the desk left it out; if not, it ends here
 	return &Words{
-		Key: m.Key, EventID: e.ID, HandoffID: e.HandoffID, Round: e.Round, Seq: e.Seq, Code: code, State: string(e.To), At: e.OccurredAt,
+		Key: m.Key, EventID: e.ID, HandoffID: e.HandoffID, Round: e.Round, Seq: e.Seq, Code: p.Verbs[string(e.Verb)].Code, State: string(e.To), At: e.OccurredAt,
 		PeerNo: m.PeerNo, OriginNo: m.OriginNo, User: e.Author.User, Unit: payload.Unit, Note: payload.Text, Payload: &payload,
 	}
 }

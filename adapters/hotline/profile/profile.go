@@ -192,12 +192,19 @@ type Simulate struct {
 
 // Sheet describes a party that exchanges spreadsheets (package sheet).
 type Sheet struct {
-	Out     string              `yaml:"out"`    // folder below the node's, for files people carry away
-	In      string              `yaml:"in"`     // folder for files they bring
-	Format  string              `yaml:"format"` // xlsx, csv
-	Columns map[string]string   `yaml:"columns"`
-	Synonym map[string][]string `yaml:"synonyms"`
-	TwoEyes []string            `yaml:"twoPersons"` // verbs a second person must confirm
+	Format  string   `yaml:"format"` // of what we write: xlsx (default), csv
+	Columns []Column `yaml:"columns"`
+	// TwoPersons are verbs that a second person must confirm before they count.
+	TwoPersons []string `yaml:"twoPersons"`
+}
+
+// Column is one column of the sheets of both directions.
+type Column struct {
+	Field    string   `yaml:"field"` // a value of [Words]
+	Title    string   `yaml:"title"`
+	Synonyms []string `yaml:"synonyms"` // other headers the party uses for it
+	Map      string   `yaml:"map"`      // a code map
+	Out      bool     `yaml:"out"`      // we write it; the party fills in the others
 }
 
 // Profile is a checked profile.

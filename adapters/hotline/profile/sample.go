@@ -27,7 +27,7 @@ func Samples(p *Profile) []Sample {
 		for _, class := range slices.Sorted(maps.Keys(p.Maps["class"].Out))[:min(1, len(p.Maps["class"].Out))] {
 			o.Appeal.ClassCode = class
 		}
-		out = append(out, Sample{"offer " + t.Code, opOffer, offerWords(o, p.Verbs["offer"].Code)})
+		out = append(out, Sample{"offer " + t.Code, opOffer, OfferWords(p, o)})
 	}
 	for _, v := range sent {
 		call, ok := p.Verbs[string(v)]
@@ -38,7 +38,7 @@ func Samples(p *Profile) []Sample {
 			ID: "01J000000000000000000000Z1", HandoffID: "HO-610800-20260929-000017", Round: 1, Seq: 2, Verb: v, OccurredAt: at, To: ticket.InProgress,
 			Author: ticket.Author{Party: "HOTLINE_12348_610800", User: "u1"}, Payload: samplePayload(v, at),
 		}}
-		out = append(out, Sample{"verb " + string(v), call.Call, eventWords(m, call.Code)})
+		out = append(out, Sample{"verb " + string(v), call.Call, EventWords(p, m)})
 	}
 	return out
 }
