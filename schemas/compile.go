@@ -34,6 +34,8 @@ func formatNamed(name string) (func(string) error, bool) {
 		return formats.LawyerLicence17, true
 	case "legal-qualification":
 		return formats.LegalQualification14, true
+	case "court-case-no":
+		return formats.CourtCaseNumber, true
 	case "date":
 		return formats.Date, true
 	case "date-time":

@@ -185,6 +185,8 @@ func (g *generator) formatted(format string) string {
 		return fmt.Sprintf("610802%03d", g.between(1, 599))
 	case "division-12":
 		return fmt.Sprintf("610802%03d%03d", g.between(1, 599), g.between(1, 599))
+	case "court-case-no":
+		return fmt.Sprintf("（%d）陕0802民初%d号", g.between(2016, 2099), g.between(1, 9999))
 	case "lawyer-licence":
 		return fmt.Sprintf("16108%d1%d%06d", g.between(1980, 2099), g.IntN(2), g.IntN(1_000_000))
 	case "legal-qualification":

@@ -252,7 +252,7 @@ func (r *boundRule) finding(object map[string]any, at string, place []int) findi
 	f := Fault{Code: CodeRule, Pointer: at + pointer(r.At), Title: field.Title, Message: zh, MessageEN: en, Hint: r.Hint}
 	if v := object[r.At]; v != nil {
 		var why *formats.Error
-		if s, ok := v.(string); ok && r.expr.Dated() == r.At && errors.As(formats.Division(s), &why) && why.Code == formats.Retired {
+		if s, ok := v.(string); ok && r.expr.Dated() == r.At && field.Sensitivity != Sensitive && errors.As(formats.Division(s), &why) && why.Code == formats.Retired {
 			f.Message, f.MessageEN = f.Message+"："+why.ZH, f.MessageEN+": "+why.EN
 		}
 		if s, ok := v.(string); ok || scalar(v) {

@@ -126,6 +126,11 @@ func TestEveryRule(t *testing.T) {
 					!strings.Contains(zh+f.Title, f.Title) {
 					t.Errorf("%s, %s: %+v", ty.Name(), r.Name, f)
 				}
+				_, value, there := locate(data, strings.Split(f.Pointer[1:], "/"))
+				if secret := strings.Trim(string(data[value.Start:value.End]), `"`); there && len(secret) > 6 && r.node.children[r.At].Sensitivity == Sensitive &&
+					strings.Contains(fmt.Sprint(f), secret) {
+					t.Errorf("%s, %s shows %s", ty.Name(), r.Name, secret)
+				}
 				levels[r.Level]++
 			}
 		}

@@ -287,6 +287,8 @@ func bytesFormatNamed(name string) func([]byte) bool {
 		return formats.LawyerLicence17Bytes
 	case "legal-qualification":
 		return formats.LegalQualification14Bytes
+	case "court-case-no":
+		return func(b []byte) bool { return formats.CourtCaseNumber(string(b)) == nil }
 	case "date":
 		return formats.DateBytes
 	case "date-time":

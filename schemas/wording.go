@@ -264,6 +264,8 @@ func formatHint(format string) string {
 		return "请按当时的行政区划代码填写"
 	case "caller-number":
 		return "请填写手机号、带区号的固定电话或服务短号；来电未显示号码的，填“" + formats.Hidden + "”"
+	case "court-case-no":
+		return "请对照法院文书填写，如 （2026）陕0802民初123号"
 	case "date":
 		return "请填写真实日期，如 2026-01-31；没有则不要写出该字段"
 	case "date-time":

@@ -18,7 +18,7 @@ import (
 var formatExamples = map[string]string{
 	"id18": "610802190001010017", "uscc": "31610000MD00000163", "org-code": "MD0000016", "division": "610802", "division-6": "610802",
 	"division-9": "610802001", "division-12": "610802001001", "lawyer-licence": "16108201510900001", "legal-qualification": "A20146108020001",
-	"date": "2026-01-31", "date-time": "2026-01-31T09:30:00+08:00", "phone": "15400000001", "caller-number": "15400000001",
+	"court-case-no": "（2026）陕0802民初1号", "date": "2026-01-31", "date-time": "2026-01-31T09:30:00+08:00", "phone": "15400000001", "caller-number": "15400000001",
 	"division-past": "610802", "division-past-6": "610802", "division-past-9": "610802001", "division-past-12": "610802001001",
 }
 

@@ -1,6 +1,6 @@
 // Package formats judges the national number formats that public-legal-service records carry: identity numbers (GB 11643), unified
 // social credit codes (GB 32100) with the organisation code inside (GB 11714), administrative divisions (GB/T 2260), lawyers' licence
-// numbers, legal qualification certificates, dates, telephone numbers and decimals carried as text.
+// numbers, legal qualification certificates, court case numbers, dates, telephone numbers and decimals carried as text.
 //
 // Every function here is pure: the answer depends on the argument alone, never on a clock, a file or the network, so two nodes cannot
 // disagree about one record (protocol §1: no clock decides validity). Where a date matters, the caller gives it: see [ID18At].

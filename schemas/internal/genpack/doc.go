@@ -5,7 +5,7 @@
 //	go run ./schemas/internal/genpack -digests schemas/packs/national            after every edit of the pack by hand
 //
 // The committed pack is the one source of truth: it is edited by hand, reviewed and versioned. Running the first form again overwrites such
-// edits; it exists to show how the pack came about.
+// edits of types/ and codes/ (rules/ it does not touch); it exists to show how the pack came about.
 //
 // notation.go turns the notation of the tables into JSON Schema. What is not in the tables and was decided here stands beside it, each with
 // its reason: plans.go (what is required, what is sensitive, who gets it), conditions.go, tables.go (codes of rule columns), members.go
