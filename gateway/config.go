@@ -11,6 +11,7 @@ import (
 	"fayi/gateway/outer"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
+	"fayi/schemas"
 )
 
 // Config is what a node runs with. Everything secret has been read already.
@@ -58,6 +59,22 @@ type APIKey struct {
 	Publish []string // record types, "*" for all
 	Read    []string
 	Operate bool // may decide what waits for a person
+}
+
+// AudiencesBy tells where a business type's records go: configuration first,
+// then the pack's default for this node's role.
+func (c *Config) AudiencesBy(registry func() *schemas.Registry) func(recordType string) []string {
+	return func(recordType string) []string {
+		if a, ok := c.Publish[recordType]; ok {
+			return a
+		}
+		if t, ok := registry().Current(recordType); ok && c.Publish["*"] == nil {
+			if a, ok := t.Audience(c.Role); ok {
+				return []string{a}
+			}
+		}
+		return c.Publish["*"]
+	}
 }
 
 // may reports whether a list of record types holds one.

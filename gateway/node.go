@@ -179,7 +179,7 @@ func (n *Node) openSequencers(ctx context.Context) error {
 	for _, src := range append([]sequencer.Source{own}, n.cfg.Sources...) {
 		s := &sequencer.Sequencer{
 			Source: src, Store: n.cfg.Store, Directory: n.engine.Directory, Signer: n.engine.Signer, Cert: n.cfg.Identity.SignCert,
-			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.audiences, Brakes: n.cfg.Brakes, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
+			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.cfg.AudiencesBy(n.registry.Load), Brakes: n.cfg.Brakes, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
 		}
 		if err := s.Init(ctx); err != nil {
 			return err
@@ -188,20 +188,6 @@ func (n *Node) openSequencers(ctx context.Context) error {
 		n.leases = append(n.leases, store.NewLease(n.cfg.Store, "source/"+src.Name, owner))
 	}
 	return nil
-}
-
-// audiences is where a business type's records go: configuration first, then
-// the pack's default for this node's role.
-func (n *Node) audiences(recordType string) []string {
-	if a, ok := n.cfg.Publish[recordType]; ok {
-		return a
-	}
-	if t, ok := n.registry.Load().Current(recordType); ok && n.cfg.Publish["*"] == nil {
-		if a, ok := t.Audience(n.cfg.Role); ok {
-			return []string{a}
-		}
-	}
-	return n.cfg.Publish["*"]
 }
 
 func (n *Node) listen() (err error) {

@@ -54,3 +54,13 @@ func (r *Reader) CountAll(ctx context.Context, recordType string) (n int64, err 
 	}
 	return n, nil
 }
+
+// First returns the id of the first waiting row of a type, 0 if none waits: one look into the index.
+func (r *Reader) First(ctx context.Context, recordType string) (id uint64, err error) {
+	var first sql.Null[rowID]
+	err = r.db.QueryRowContext(ctx, "SELECT MIN(id) FROM "+r.table+" WHERE "+r.d.asciiEquals("record_type"), recordType).Scan(&first)
+	if err != nil {
+		return 0, fmt.Errorf("outbox: read %s: %w", r.table, err)
+	}
+	return uint64(first.V), nil
+}

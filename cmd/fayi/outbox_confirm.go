@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,14 +125,17 @@ func (e *env) showHeld(held []heldJSON) {
 	}
 	rows := [][]string{{e.text("来源", "SOURCE"), e.text("等待确认的类型", "TYPE ON HOLD"), e.text("原因", "WHY"), e.text("等待", "WAITING"), e.text("自", "SINCE")}}
 	for _, h := range held {
-		why := e.text(map[string]string{"deletes": "删除"}[h.Why], h.Why)
-		why = cmp.Or(why, "修改")
-		rows = append(rows, []string{h.Source, h.Type,
-			e.text(fmt.Sprintf("%s %d 条，限 %d 条（共 %d 个主键）", why, h.Count, h.Limit, h.Keys), fmt.Sprintf("%d %s, limit %d, of %d keys", h.Count, why, h.Limit, h.Keys)),
+		rows = append(rows, []string{h.Source, h.Type, e.brakeText(h.Why, h.Count, h.Limit, h.Keys),
 			e.text("删除 ", "del ") + strconv.FormatInt(h.Waiting["del"], 10) + e.text("、写入 ", ", put ") + strconv.FormatInt(h.Waiting["put"], 10),
 			h.Since.Local().Format(time.DateTime)})
 	}
 	fmt.Fprintln(e.stdout)
 	e.table(rows)
 	e.say("核对后运行 fayi outbox confirm 放行或拒绝", "look, then let them pass or refuse them with fayi outbox confirm")
+}
+
+// brakeText says why a type was stopped.
+func (e *env) brakeText(why string, count, limit, keys int64) string {
+	zh := map[string]string{"deletes": "删除", "changes": "修改"}[why]
+	return e.text(fmt.Sprintf("%s %d 条，限 %d 条（共 %d 个主键）", zh, count, limit, keys), fmt.Sprintf("%d %s, limit %d, of %d keys", count, why, limit, keys))
 }

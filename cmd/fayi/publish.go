@@ -24,6 +24,7 @@ type publishing struct {
 	e       *env
 	st      *store.Store
 	source  config.Source
+	reg     *schemas.Registry
 	typ     *schemas.Type
 	op      outbox.Op
 	key     string // field that holds the record key
@@ -32,6 +33,8 @@ type publishing struct {
 	quiet   bool // with -json faults are collected, not printed
 	show    bool // progress
 	last    time.Time
+
+	outboxes []string // of a bulk load: whose waiting rows go first
 
 	batch              []outbox.Record
 	published, refused int
@@ -46,10 +49,15 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi publish", args: "TYPE FILE…",
 		zh: "把文件中的记录写入发件表，由节点封装、发送。支持 ndjson、json、xml 和 csv（首行为字段名或中文标题）。\n" +
 			"每条先按数据规范检查：合格的写入，不合格的列出原因；有不合格记录时退出码为 3。不要求节点正在运行。\n" +
-			"同一文件可重复发布：内容未变的记录，节点不会再次发送。",
+			"同一文件可重复发布：内容未变的记录，节点不会再次发送。\n" +
+			"-bulk 用于首次装载大文件：直接封装进数据流，每秒数万条，可与节点同时运行；中断后重新运行即续传，同一文件不会发布两次。\n" +
+			"-bulk 的文件视为早于该来源发件表中的一切记录：已有业务系统发布的版本时不覆盖。不合格的进入被拒表。",
 		en: "Put the records of files into the outbox; the node seals and sends them. Takes ndjson, json, xml and csv (first line: field\n" +
 			"names or Chinese titles). Each record is checked first: good ones go in, the others are listed with their faults, exit code 3.\n" +
-			"The node needs not run. A file may be published again: what has not changed is not sent again.",
+			"The node needs not run. A file may be published again: what has not changed is not sent again.\n" +
+			"-bulk is for the first load of a large file: it is sealed straight into the stream, tens of thousands of records a second, beside a\n" +
+			"running node; interrupted it goes on where it stopped, and a file is never published twice. Its records count as older than\n" +
+			"whatever the source published through its outbox and never replace that. Faulty ones go to the rejected.",
 		example: "fayi publish -c fayi.yaml -dry-run lawyer lawyer.csv"})
 	conf, asJSON := f.config(), f.asJSON()
 	op := f.string("op", "put", "`操作`：put 发布，del 删除（文件中只需有主键）", "`operation`: put, or del (files need hold only the key)")
@@ -57,6 +65,8 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 	src := f.string("source", "", "`来源`名（默认为配置中的第一个）", "`source` name (default: the first configured)")
 	dry := f.bool("dry-run", "只检查，不写入；并提示可疑的内容", "check only, write nothing; odd contents are pointed out")
 	all := f.bool("all-or-nothing", "只要有一条不合格就一条也不写入", "write nothing if any record fails")
+	bulk := f.bool("bulk", "首次装载大文件：不经发件表，直接封装", "first load of a large file: seal it without the outbox")
+	confirm := f.bool("confirm", "与 -bulk 同用：已核对，允许大量删改", "with -bulk: checked by a person, many deletions or changes are meant")
 	progress := f.bool("progress", "显示进度（在终端上自动显示）", "show progress (a terminal does by itself)")
 	charset := f.charset()
 	rest, code, ok := f.parse(args)
@@ -68,6 +78,8 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 		return f.usage("要写记录类型 TYPE 和至少一个文件", "a record type TYPE and at least one file are needed")
 	case *op != string(outbox.Put) && *op != string(outbox.Del):
 		return f.usage("-op 只能是 put 或 del", "-op is put or del")
+	case *confirm && !*bulk:
+		return f.usage("-confirm 只与 -bulk 同用", "-confirm goes with -bulk")
 	case !validCharset(*charset):
 		return f.usage("-charset 只能是 utf-8 或 gb18030", "-charset is utf-8 or gb18030")
 	}
@@ -81,6 +93,24 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 		return e.fail(err)
 	}
 	files := rest[1:]
+	if *bulk && !*dry {
+		if *all {
+			p.dry = true
+			if err := p.files(ctx, files); err != nil {
+				return e.fail(err)
+			}
+			if p.refused > 0 {
+				p.published = 0
+				p.summary(*asJSON, false)
+				return exitProblem
+			}
+		}
+		code, err := p.bulk(ctx, c, files, *confirm, *asJSON)
+		if err != nil {
+			return max(e.fail(err), code)
+		}
+		return code
+	}
 	if *all && !p.dry { // one pass to judge, one to write
 		p.dry = true
 		if err := p.files(ctx, files); err != nil {
@@ -108,11 +138,11 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 
 // prepare settles type, source and key field and whether they go together.
 func (p *publishing) prepare(c *config.File, typ, source, key string) error {
-	reg, err := c.Schemas()
-	if err != nil {
+	var err error
+	if p.reg, err = c.Schemas(); err != nil {
 		return err
 	}
-	if p.typ, err = findType(reg, typ); err != nil {
+	if p.typ, err = findType(p.reg, typ); err != nil {
 		return err
 	}
 	i := 0

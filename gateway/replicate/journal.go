@@ -20,13 +20,18 @@ import (
 // database, so that a database put back to yesterday is noticed before
 // anything is signed twice. Safe for concurrent use.
 type Journal struct {
-	path string
+	path   string // of this process; "" for one that only reads
+	first  string // of the host's first process
+	unlock func() error
 
 	mu    sync.Mutex
 	f     *os.File
 	heads map[string]store.Head
 	lines int
 }
+
+// maxJournals is how many processes of one node a host may run.
+const maxJournals = 16
 
 // compactAt is how many lines the file may have before it is rewritten with
 // one line a stream.
@@ -35,21 +40,69 @@ const compactAt = 20_000
 // OpenJournal reads the file, keeping the last line of each stream; a torn last
 // line (the machine stopped while writing) is dropped, since what it announced
 // had not left yet.
+//
+// Several processes of one node on one host write a file each, path, path.2 and
+// so on, the first that no other holds, and read all of them.
 func OpenJournal(path string) (*Journal, error) {
-	j := &Journal{path: path, heads: map[string]store.Head{}}
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("heads.journal: %w", err)
-	}
-	lines := strings.Split(string(data), "\n")
-	for i, line := range lines[:len(lines)-1] { // what follows the last line feed is torn
-		name, h, err := parseJournalLine(line)
-		if err != nil {
-			return nil, fmt.Errorf("heads.journal line %d: %w", i+1, err)
+	for n := 1; n <= maxJournals; n++ {
+		own := path
+		if n > 1 {
+			own = fmt.Sprintf("%s.%d", path, n)
 		}
-		j.heads[name] = h
+		unlock, err := lockFile(own + ".lock")
+		if errors.Is(err, errLocked) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("heads.journal: %w", err)
+		}
+		j := &Journal{path: own, first: path, unlock: unlock, heads: map[string]store.Head{}}
+		if err = j.Refresh(); err == nil {
+			err = j.compact()
+		}
+		if err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+		return j, nil
 	}
-	return j, j.compact()
+	return nil, fmt.Errorf("heads.journal: %d processes use %s", maxJournals, path)
+}
+
+// ReadJournal reads what the host's processes noted, for one that sends nothing:
+// its Note fails.
+func ReadJournal(path string) (*Journal, error) {
+	j := &Journal{first: path, heads: map[string]store.Head{}}
+	return j, j.Refresh()
+}
+
+// Refresh reads what other processes of this host noted since.
+func (j *Journal) Refresh() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for n := 1; n <= maxJournals; n++ {
+		path := j.first
+		if n > 1 {
+			path = fmt.Sprintf("%s.%d", path, n)
+		}
+		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("heads.journal: %w", err)
+		}
+		lines := strings.Split(string(data), "\n")
+		for i, line := range lines[:len(lines)-1] { // what follows the last line feed is torn
+			name, h, err := parseJournalLine(line)
+			if err != nil {
+				return fmt.Errorf("%s line %d: %w", filepath.Base(path), i+1, err)
+			}
+			if h.Pos.Compare(j.heads[name].Pos) > 0 {
+				j.heads[name] = h
+			}
+		}
+	}
+	return nil
 }
 
 func parseJournalLine(s string) (string, store.Head, error) {
@@ -92,6 +145,9 @@ func (j *Journal) Note(heads map[string]store.Head) error {
 	}
 	if sb.Len() == 0 {
 		return nil
+	}
+	if j.f == nil {
+		return errors.New("heads.journal: opened to be read")
 	}
 	if _, err := j.f.WriteString(sb.String()); err != nil {
 		return fmt.Errorf("heads.journal: %w", err)
@@ -141,5 +197,8 @@ func (j *Journal) compact() error {
 func (j *Journal) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.f.Close()
+	if j.f == nil {
+		return nil
+	}
+	return errors.Join(j.f.Close(), j.unlock())
 }

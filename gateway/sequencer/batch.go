@@ -29,6 +29,8 @@ type batch struct {
 	streams   map[string]*appending
 	replaced  map[string][]store.Pos // versions that a new one replaces, by stream
 	supersede []uint64               // rejected rows whose repair came too late
+	file      string                 // of a load: SM3 of the file, in hex; "" for rows of an outbox
+	base      map[string]*appending  // of a load: what is being committed before this batch
 	tallied   map[string]*Tally
 	turns     []store.Turn           // what it does to the numbers of keys
 	spent     map[string]int64       // rows let through or turned away by a person's decision, by type
@@ -46,6 +48,8 @@ type appending struct {
 	open    map[store.Pos]bool        // versions some reader refused
 	lines   []pending
 	changed map[[16]byte]*outbox.Row // by which row of the batch last
+	live    map[[16]byte]bool        // of a load: keys whose newest version came through an outbox
+	end     store.Head               // once sealed
 }
 
 // pending is a line before it has a number in a segment.
@@ -108,6 +112,11 @@ func (b *batch) decide(ctx context.Context) error {
 				continue
 			}
 		}
+		if b.outranked(rec) {
+			b.tally(rec.row.Type).Superseded++
+			b.took(rec.row, "superseded")
+			continue
+		}
 		changed := false
 		for _, name := range rec.streams {
 			changed = b.streams[name].add(b, rec) || changed
@@ -136,7 +145,12 @@ func (b *batch) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		a := &appending{name: name, stream: st, gen: b.s.generation(name, st.Head), changed: map[[16]byte]*outbox.Row{}, stored: map[[16]byte]store.Pos{}}
+		a := &appending{name: name, stream: st, changed: map[[16]byte]*outbox.Row{}, stored: map[[16]byte]store.Pos{}}
+		if before := b.base[name]; before != nil {
+			a.stream.Head, a.gen = before.end, before.gen
+		} else {
+			a.gen = b.s.generation(name, st.Head)
+		}
 		if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
 			return err
 		}
@@ -149,6 +163,9 @@ func (b *batch) load(ctx context.Context) error {
 			return err
 		}
 		b.streams[name] = a
+	}
+	if b.file != "" {
+		return b.loadOver(ctx)
 	}
 	return nil
 }
@@ -201,6 +218,11 @@ func (b *batch) foreign(rec *record) bool {
 	})
 }
 
+// repeats reports whether the record is what the key's newest version put already.
+func (rec *record) repeats(l store.Latest) bool {
+	return l.Op == seal.Put && rec.row.Op == seal.Put && l.Fingerprint == store.Hash(rec.contents)
+}
+
 // add appends the record to the stream unless it is unchanged: compared with
 // the newest version, earlier rows of this batch included, a deleted or unknown
 // key being nothing; never while a reader's rejection of that version is open
@@ -208,7 +230,7 @@ func (b *batch) foreign(rec *record) bool {
 func (a *appending) add(b *batch, rec *record) bool {
 	l, known := a.latest[rec.keyHash]
 	exists := known && l.Op == seal.Put
-	same := exists && rec.row.Op == seal.Put && l.Fingerprint == store.Hash(rec.contents) || !exists && rec.row.Op == seal.Del
+	same := exists && rec.repeats(l) || !exists && rec.row.Op == seal.Del
 	if same && !rec.row.Resend() && !a.open[l.Pos] {
 		return false
 	}
@@ -251,6 +273,7 @@ func (b *batch) seal(ctx context.Context) ([]store.Append, error) {
 		if err != nil {
 			return nil, err
 		}
+		a.end = head
 		end := head.Pos
 		app.Checked = &end // judged before it was sealed
 		out = append(out, app)
@@ -300,8 +323,12 @@ func (b *batch) chain(a *appending, groups []seal.Group, app *store.Append) (sto
 	return app.Segments[len(groups)-1].End(), nil
 }
 
-// ref is a row's identity: ids may be used again, so the time belongs to it.
+// ref is a row's identity: ids may be used again, so the time belongs to it. In
+// a file it is the row's place.
 func (b *batch) ref(row *outbox.Row) string {
+	if b.file != "" {
+		return fmt.Sprintf("%s:%s:%d", b.s.Source.Name, b.file, row.ID)
+	}
 	return fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro())
 }
 

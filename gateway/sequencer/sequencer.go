@@ -144,15 +144,7 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 				return err
 			}
 		}
-		for stream, positions := range b.replaced {
-			if _, err := s.Store.ClosePeerRejections(ctx, tx, stream, positions); err != nil {
-				return err
-			}
-		}
-		if err := s.Store.AddTallies(ctx, tx, b.tallies()); err != nil {
-			return err
-		}
-		if err := s.Store.AddTurns(ctx, tx, b.turns); err != nil {
+		if err := s.account(ctx, tx, b); err != nil {
 			return err
 		}
 		if err := s.spendBrakes(ctx, tx, b.spent, !more); err != nil {
@@ -170,6 +162,20 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	}
 	b.announce(appends)
 	return len(rows), more, nil
+}
+
+// account closes rejections of versions that the batch replaces and adds
+// to the counts: of rows, of keys.
+func (s *Sequencer) account(ctx context.Context, tx *sql.Tx, b *batch) error {
+	for stream, positions := range b.replaced {
+		if _, err := s.Store.ClosePeerRejections(ctx, tx, stream, positions); err != nil {
+			return err
+		}
+	}
+	if err := s.Store.AddTallies(ctx, tx, b.tallies()); err != nil {
+		return err
+	}
+	return s.Store.AddTurns(ctx, tx, b.turns)
 }
 
 // idle paces looking at an outbox: at once while rows come, then slower.
