@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -30,13 +32,16 @@ func cmdBench(ctx context.Context, e *env, args []string) int {
 	f.set.IntVar(&o.Records, "records", 1_000_000, bilingual("history 项的记录`条数`", "`number` of records of the row history"))
 	f.set.StringVar(&o.Peers, "peers", "", bilingual("运行其他系统的`命令`（cmd/fayi-bench-peers）；不写则只比数据库极限", "`command` that runs other systems (cmd/fayi-bench-peers); without it only the database's limits are compared"))
 	f.set.StringVar(&o.Profile, "profile", "", bilingual("为每项写 CPU 剖析文件的`目录`", "`folder` for a CPU profile of each row"))
+	from := f.string("from", "", "不测量，读入以前用 -json 存下的`文件`", "measure nothing, read a `file` that -json wrote before")
+	chart := f.string("chart", "", "把结果画成 SVG `文件`", "draw the result into an SVG `file`")
+	markdown := f.bool("markdown", "结果输出为 Markdown 表格", "print the result as a Markdown table")
 	rest, code, ok := f.parse(args)
 	if !ok {
 		return code
 	}
 	o.Rows = rest
 	o.Progress = func(zh, en string, args ...any) { e.note(zh, en, args...) }
-	rep, err := bench.Run(ctx, o)
+	rep, err := e.benchReport(ctx, o, *from)
 	var noRow bench.NoRow
 	switch {
 	case errors.As(err, &noRow):
@@ -46,8 +51,19 @@ func cmdBench(ctx context.Context, e *env, args []string) int {
 		return e.fail(err)
 	case *asJSON:
 		e.json(rep)
+	case *markdown:
+		err = bench.Markdown(e.stdout, rep)
 	default:
 		e.benchTable(rep)
+	}
+	if err == nil && *chart != "" {
+		var out bytes.Buffer
+		if err = bench.Chart(&out, rep); err == nil {
+			err = os.WriteFile(*chart, out.Bytes(), 0o644)
+		}
+	}
+	if err != nil {
+		return e.fail(err)
 	}
 	for _, r := range rep.Rows {
 		if r.Error != "" {
@@ -55,6 +71,22 @@ func cmdBench(ctx context.Context, e *env, args []string) int {
 		}
 	}
 	return exitOK
+}
+
+// benchReport measures, or reads what was measured before.
+func (e *env) benchReport(ctx context.Context, o bench.Options, from string) (*bench.Report, error) {
+	if from == "" {
+		return bench.Run(ctx, o)
+	}
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return nil, err
+	}
+	rep := &bench.Report{}
+	if err := json.Unmarshal(text, rep); err != nil {
+		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	return rep, nil
 }
 
 func (e *env) benchTable(rep *bench.Report) {

@@ -82,6 +82,7 @@ var rows = []row{
 	{"hops", "发布→两跳之后部级可见，每秒 300 条", "publish → visible at the ministry, two hops, 300 records/s", "ms", "p99 ≤ 50 ms (goal 30), ≤ 25 % of a core a node", hops},
 	{"serve", "应答轮询", "serving a poll", "records/s a core", "≥ 1,000,000 in full segments, ≥ 300,000 at 10 records a segment", serve},
 	{"poll", "轮询方", "polling client", "records/s a core", "≥ 100,000 with roots checked (goal: schemas too)", poll},
+	{"fairness", "大量装载时的紧急记录", "an urgent record during a load", "ms", "p99 ≤ 1.1 × idle or ≤ 100 ms", fairness},
 	{"history", "历史由 1 万条增至数百万条", "10 k → millions of records of history", "records/s", "≥ 0.9 × the beginning, ≤ 200 MiB", history},
 	{"seal", "封装与开启的开销", "seal and open against the raw cost of their parts", "records/s a core", "≤ 1.2 × SM3 + SM4-GCM + SM2 + gzip", sealing},
 	{"load", "大文件直接装入数据流", "a file loaded straight into a stream", "records/s", "≥ 30,000", bulkLoad},

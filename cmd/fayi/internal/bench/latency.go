@@ -3,12 +3,14 @@ package bench
 import (
 	"context"
 	"database/sql"
+	"iter"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"fayi/cmd/fayi/internal/demodata"
 	"fayi/crypto/seal"
+	"fayi/crypto/sign"
 	"fayi/gateway/federation"
 	"fayi/gateway/store"
 	"fayi/outbox"
@@ -51,17 +53,98 @@ func hops(ctx context.Context, l *lab, r *Row) error {
 	return nil
 }
 
-type seqRecord = demodata.Record
+// fairness measures an urgent record's way, a hotline ticket from the city's transaction to stored at the province, with
+// nothing else going on and beside a load of ordinary records that fills the same outbox as fast as it takes them.
+func fairness(ctx context.Context, l *lab, r *Row) error {
+	r.Ours.Name = "fayi, urgent p99 during a load"
+	idle := Measure{Name: "fayi, urgent p99 idle"}
+	var ratios []float64
+	for round := range l.Rounds {
+		if err := l.fairOnce(ctx, uint64(round), r, &idle); err != nil {
+			return err
+		}
+		k := len(idle.Runs) - 1
+		ratios = append(ratios, r.Ours.Runs[k]/idle.Runs[k])
+		l.Progress("  空闲 %.1f，装载中 %.1f 毫秒", "  idle %.1f, during the load %.1f ms", idle.Runs[k], r.Ours.Runs[k])
+	}
+	r.Others, r.Against = []Measure{idle}, idle.Name
+	r.Ratio = round(median(ratios))
+	r.Reached = r.Ratio <= 1.1 || r.Ours.Value <= 100
+	return nil
+}
 
-// cases are the benchmark's records as one after the other.
-func cases(n int) (out []seqRecord) {
-	for rec := range records(uint64(n), n) {
+func (l *lab) fairOnce(ctx context.Context, seed uint64, r *Row, idle *Measure) error {
+	s, err := l.build(ctx, province, city)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	s.start(ctx)
+	t := traffic{origin: s.Member(city), reader: s.Member(province), stream: city + "/hotline_ticket/" + sign.Upstream, rate: 50, records: tickets}
+	if err := t.run(ctx, l.span(2*time.Second)); err != nil {
+		return err
+	}
+	if err := t.run(ctx, l.span(8*time.Second)); err != nil {
+		return err
+	}
+	idle.add(ms(percentile(t.commit, 99)))
+	idle.also("p50 ms", ms(percentile(t.commit, 50)))
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	type load struct {
+		n   int
+		err error
+	}
+	loaded := make(chan load, 1)
+	began := time.Now()
+	go func() {
+		n, err := fill(loading, t.origin.Store, outbox.Table, until(loading, records(seed, 1_000_000)))
+		loaded <- load{n, err}
+	}()
+	if err := t.run(ctx, l.span(12*time.Second)); err != nil {
+		return err
+	}
+	stop()
+	took := time.Since(began)
+	got := <-loaded
+	if got.err != nil && ctx.Err() == nil && loading.Err() == nil {
+		return got.err
+	}
+	r.Ours.add(ms(percentile(t.commit, 99)))
+	r.Ours.also("p50 ms", ms(percentile(t.commit, 50)))
+	r.Ours.also("load records/s", float64(got.n)/took.Seconds())
+	return nil
+}
+
+// until ends a sequence when ctx does.
+func until(ctx context.Context, rs iter.Seq[seqRecord]) iter.Seq[seqRecord] {
+	return func(yield func(seqRecord) bool) {
+		for r := range rs {
+			if ctx.Err() != nil || !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+func tickets(n int) (out []seqRecord) {
+	for rec := range demodata.Only("hotline_ticket", 1, n, 0) {
 		out = append(out, rec)
 	}
 	return out
 }
 
-func each(rs []seqRecord) func(func(seqRecord) bool) {
+type seqRecord = demodata.Record
+
+// cases are the benchmark's records as one after the other.
+func cases(n int) (out []seqRecord) {
+	for rec := range records(0, n) {
+		out = append(out, rec)
+	}
+	return out
+}
+
+func each(rs []seqRecord) iter.Seq[seqRecord] {
 	return func(yield func(seqRecord) bool) {
 		for _, r := range rs {
 			if !yield(r) {
