@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -77,6 +78,8 @@ type world struct {
 	edits map[string][]string
 	state string // folder of the simulators' journals and of secrets
 	duty  string
+	more  []ticket.Peer // parties beside A and B
+	log   *slog.Logger
 	cal   *clock.Calendar
 	mu    sync.Mutex
 	h     http.Handler
@@ -242,7 +245,7 @@ func (w *world) peer(p *profile.Profile) *profile.Peer {
 // start runs the program on what the database has, as after a crash.
 func (w *world) start() {
 	duty := func([]string) string { return w.duty }
-	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: []ticket.Peer{w.a.peer, w.b.peer}, Calendar: w.cal, Now: w.clk.now, Duty: duty})
+	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: append([]ticket.Peer{w.a.peer, w.b.peer}, w.more...), Log: w.log, Calendar: w.cal, Now: w.clk.now, Duty: duty})
 	w.desk, w.l = w.svc.Desk, w.svc.Desk.Ledger()
 	w.a.c, w.b.c = w.svc.Courier(partyA), w.svc.Courier(partyB)
 	w.mu.Lock()
