@@ -80,12 +80,16 @@ func (e *env) serve(ctx context.Context, path string, asJSON, verbose bool) erro
 			}
 		}
 	}()
+	hotlines, err := openHotline(ctx, c, st, log)
+	if err != nil {
+		return err
+	}
 	if asJSON {
 		e.json(map[string]any{"ready": true, "node": c.Node, "name": c.Name, "peers": n.PeerURL(), "local": n.LocalURL()})
 	} else {
 		e.say("ready %s %s peers=%s local=%s", "ready %s %s peers=%s local=%s", c.Node, c.Name, n.PeerURL(), n.LocalURL())
 	}
-	return n.Run(ctx)
+	return runBeside(ctx, n.Run, hotlines)
 }
 
 // nodeConfig turns fayi.yaml into what the node runs with.

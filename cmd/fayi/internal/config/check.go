@@ -54,6 +54,9 @@ func (c checker) file(f *File) {
 	c.sources(f.Sources)
 	c.publish(f)
 	c.types("inbox", f.Inbox)
+	if f.Handoff != nil {
+		c.handoff(f.Handoff)
+	}
 	if f.Brakes.Floor < 0 {
 		c.fault("brakes.floor", "应为正整数", "must be a positive number")
 	}
@@ -73,6 +76,23 @@ func (c checker) file(f *File) {
 	}
 	if f.Archive.After < 0 || f.Archive.After > 0 && f.Archive.After < time.Second {
 		c.fault("archive.after", "应为 0（不归档）或至少 1s，通常 2160h（90 天）", "must be 0 (never) or at least 1s, customarily 2160h (90 days)")
+	}
+}
+
+var partyCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{2,63}$`)
+
+func (c checker) handoff(h *Handoff) {
+	if c.need("handoff.party", h.Party, "如 HOTLINE_12348_610800", "such as HOTLINE_12348_610800") && !partyCode.MatchString(h.Party) {
+		c.fault("handoff.party", "应为大写字母、数字和下划线，如 HOTLINE_12348_610800", "must be of A-Z, 0-9 and _, such as HOTLINE_12348_610800")
+	}
+	if c.need("handoff.division", h.Division, "六位行政区划代码", "a division code of six digits") && (len(h.Division) != 6 || strings.Trim(h.Division, "0123456789") != "") {
+		c.fault("handoff.division", "应为六位行政区划代码", "must be a division code of six digits")
+	}
+	if h.Listen != "" && !hostPort(h.Listen) {
+		c.fault("handoff.listen", "应写作 主机:端口，如 127.0.0.1:9450", "must be host:port such as 127.0.0.1:9450")
+	}
+	if len(h.Profiles) == 0 {
+		c.fault("handoff.profiles", "至少要有一个接口配置", "needs at least one profile")
 	}
 }
 

@@ -27,6 +27,7 @@ type File struct {
 	Notes    Notes               `yaml:"notes"`
 	Brakes   Brakes              `yaml:"brakes"`
 	Archive  Archive             `yaml:"archive"` // bodies of old segments in files
+	Handoff  *Handoff            `yaml:"handoff"` // tickets exchanged with other hotlines; default: none
 	Packs    string              `yaml:"packs"`   // folder of further packs, one folder each; need not exist; default: packs
 	Trace    string              `yaml:"trace"`   // file for trace events; empty: none
 	Test     bool                `yaml:"test"`    // accept streams of the audience "test"
@@ -121,6 +122,18 @@ type Archive struct {
 	After time.Duration `yaml:"after"` // age from which bodies are moved; default 0: never
 }
 
+// Handoff is this bureau's side of ticket hand-offs (adapters/hotline).
+type Handoff struct {
+	Party    string   `yaml:"party"`    // our code, e.g. HOTLINE_12348_610800
+	Division string   `yaml:"division"` // six digits, in every number we give
+	Listen   string   `yaml:"listen"`   // host:port for what parties send; empty: nothing is taken
+	Profiles []string `yaml:"profiles"` // files, or names of shipped ones; of one party the newest last
+	Secrets  string   `yaml:"secrets"`  // folder of the profiles' file: references; default: that of fayi.yaml
+	Calendar string   `yaml:"calendar"` // file with working-day notices after those the program has; default: none
+	Duty     []string `yaml:"duty"`     // references of persons who take incoming tickets in turn; default: signed in by hand
+	Evidence bool     `yaml:"evidence"` // publish every event as a record of type handoff_event
+}
+
 // Any stands for every record type.
 const Any = "*"
 
@@ -170,6 +183,9 @@ func (f *File) defaults() {
 	def(&f.Keys.Registrar, "registrar")
 	def(&f.Packs, "packs")
 	def(&f.Archive.Dir, "archive")
+	if f.Handoff != nil {
+		def(&f.Handoff.Secrets, ".")
+	}
 	if f.Sources == nil {
 		f.Sources = []Source{{Name: "main", Table: "exchange_outbox"}}
 	}
