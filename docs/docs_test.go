@@ -205,7 +205,7 @@ func TestExamples(t *testing.T) {
 	for _, o := range objects {
 		want[o.Kind] = certs.ReplaceAllString(o.Body, `"cert":"…"`)
 	}
-	if len(want) != 7 {
+	if len(want) != 9 {
 		t.Fatalf("%d kinds of examples", len(want))
 	}
 	var shown []string

@@ -228,7 +228,11 @@ func (n *Node) postRecord(k *APIKey, w http.ResponseWriter, r *http.Request) err
 	if string(p.Data) == "null" {
 		rec.Payload = nil
 	}
-	if faults := s.Check(rec); len(faults) > 0 {
+	faults, err := s.Check(r.Context(), rec)
+	if err != nil {
+		return err
+	}
+	if len(faults) > 0 {
 		writeProblem(w, problem.New(problem.Invalid, "%d faults", len(faults)), faults)
 		return nil
 	}

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -24,7 +23,6 @@ import (
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
-	"fayi/schemas"
 )
 
 // own puts a forged chain's segment into its origin's own database.
@@ -355,17 +353,18 @@ func flipStored(t *testing.T, m *federation.Member, stream int64, table, column 
 // applied waits, other streams flow; when the pack arrives it is applied.
 func TestAttackT14PackNotHere(t *testing.T) {
 	packs := t.TempDir()
-	newPack := secondPack(t, "service_venue")
+	newPack := nextPack(t, "7.0.0", "2018-01-01", edit{"types/service_venue.json", "service_venue/1", "service_venue/2"},
+		edit{"pack.json", "\"name\": \"service_venue\",\n   \"version\": 1", "\"name\": \"service_venue\",\n   \"version\": 2"})
 	give := func(id string) {
 		if err := os.CopyFS(filepath.Join(packs, id, "next"), newPack); err != nil {
 			t.Fatal(err)
 		}
 	}
-	give(yulin)
 	give(ministry)
 	l := newLab(t, "sqlite", shaanxi, func(c *gateway.Config) { c.PacksDir = filepath.Join(packs, c.Node) })
 	t.Cleanup(l.close)
 	l.start()
+	l.adoptAlone(t, yulin, l.signPack(t, ministry, newPack))
 	name := up(yulin, "service_venue")
 	for i := range 3 {
 		key := fmt.Sprintf("T14-%d", i)
@@ -405,58 +404,6 @@ func TestAttackT14PackNotHere(t *testing.T) {
 		t.Errorf("still %+v", st)
 	}
 	l.eventually(t, yulin, "the applied receipt", func() bool { return l.acked(t, yulin, name, province, sign.LevelApplied) == held.Head })
-}
-
-// secondPack is the first pack with the next version of one type.
-func secondPack(t *testing.T, recordType string) fs.FS {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, schemas.Embedded()); err != nil {
-		t.Fatal(err)
-	}
-	edit := func(name string, change func(doc map[string]any)) {
-		raw, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var doc map[string]any
-		if err := json.Unmarshal(raw, &doc); err != nil {
-			t.Fatal(err)
-		}
-		change(doc)
-		if raw, err = json.Marshal(doc); err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), raw, 0o600)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	edit(filepath.Join("types", recordType+".json"), func(doc map[string]any) {
-		doc["$id"] = "https://schemas.fayi.invalid/national/" + recordType + "/2"
-	})
-	manifest := func(change func(typ map[string]any)) {
-		edit("pack.json", func(doc map[string]any) {
-			doc["version"] = "1.1.0"
-			for _, typ := range doc["types"].([]any) {
-				change(typ.(map[string]any))
-			}
-		})
-	}
-	manifest(func(typ map[string]any) {
-		if typ["name"] == recordType {
-			typ["version"] = 2
-		}
-	})
-	digests, err := schemas.Digests(os.DirFS(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	manifest(func(typ map[string]any) {
-		if d, ok := digests[typ["name"].(string)]; ok {
-			typ["digest"] = d
-		}
-	})
-	return os.DirFS(dir)
 }
 
 // A node that is sent rubbish goes on serving.

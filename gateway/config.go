@@ -37,11 +37,14 @@ type Config struct {
 	NoteLimit    time.Duration // age of a note from which completeness is doubted; default 2 hours
 	Archive      archive.Dir   // where bodies older than ArchiveAfter go
 	ArchiveAfter time.Duration // 0: nowhere
-	PacksDir     string        // folder of further schema packs; may be absent
+	PacksDir     string        // folder of further schema packs, to judge by; may be absent
 	TracePath    string        // file for trace events; "" for none
 	AcceptTest   bool          // take streams of the audience "test"
 	Unsafe       bool          // run on a database whose settings may lose commits
 	Log          *slog.Logger
+
+	ManualPacks bool             // every new schema pack waits for a person
+	Clock       func() time.Time // by which packs take effect; nil for time.Now
 }
 
 // Peer is a neighbour this node dials.

@@ -11,9 +11,10 @@
 // (segments between nodes), call (the signed wire form), directory (who is who,
 // and who may read), inbox (records to the business), pull (records to files),
 // join (becoming a node), packfile (the form in which schema packs travel),
-// problem (errors people see), trace (events a checker judges), strictyaml
-// (files people write), outer (foreign HTTP interfaces by configuration).
-// Package federation runs several nodes in one process.
+// packs (which of them this node publishes by), problem (errors people see),
+// trace (events a checker judges), strictyaml (files people write), outer
+// (foreign HTTP interfaces by configuration). Package federation runs several
+// nodes in one process.
 //
 // Start with node.go.
 package gateway

@@ -4,16 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"fayi/gateway/archive"
@@ -21,12 +17,12 @@ import (
 	"fayi/gateway/directory"
 	"fayi/gateway/inbox"
 	"fayi/gateway/outer"
+	"fayi/gateway/packs"
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 	"fayi/gateway/trace"
-	"fayi/schemas"
 
 	"github.com/google/uuid"
 )
@@ -37,7 +33,8 @@ import (
 type Node struct {
 	cfg        Config
 	engine     *replicate.Engine
-	registry   atomic.Pointer[schemas.Registry]
+	packs      *packs.Shelf
+	arrived    chan struct{} // a pack did, or may have
 	links      []*replicate.Link
 	sequencers []*sequencer.Sequencer
 	leases     []*store.Lease
@@ -52,16 +49,13 @@ type Node struct {
 // and binds the listeners. Its errors carry codes of package problem.
 func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	cfg.defaults()
-	n := &Node{cfg: cfg, started: time.Now()}
+	n := &Node{cfg: cfg, started: time.Now(), arrived: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			n.Close()
 		}
 	}()
 	if err := n.checkDatabase(ctx); err != nil {
-		return nil, err
-	}
-	if err := n.LoadPacks(); err != nil {
 		return nil, err
 	}
 	if cfg.TracePath != "" {
@@ -74,9 +68,10 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 		return nil, err
 	}
 	dir := directory.New(cfg.Node)
+	n.packs = &packs.Shelf{Store: cfg.Store, Directory: dir, StoreKey: cfg.Identity.Store, Folder: cfg.PacksDir, Manual: cfg.ManualPacks, Clock: cfg.Clock, Log: cfg.Log}
 	n.engine = &replicate.Engine{
 		Store: cfg.Store, Directory: dir, Signer: cfg.Identity.Signer, Unwrapper: cfg.Identity.Unwrapper, StoreKey: cfg.Identity.Store,
-		Schemas: n.registry.Load, Journal: journal, Hub: replicate.NewHub(), Trace: n.trace, Log: cfg.Log, AcceptTest: cfg.AcceptTest,
+		Schemas: n.packs.Registry, Journal: journal, Hub: replicate.NewHub(), Trace: n.trace, Log: cfg.Log, AcceptTest: cfg.AcceptTest,
 		Client: &call.Client{Directory: dir, Signer: cfg.Identity.Signer, HTTP: httpClient(&n.route)},
 	}
 	if err := replicate.FillDirectory(ctx, cfg.Store, dir); err != nil {
@@ -84,6 +79,9 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	}
 	if _, ok := dir.Node(cfg.Node); !ok {
 		return nil, problem.New(problem.BadEntry, "node %s has no valid entry in its own directory; join first", cfg.Node)
+	}
+	if err := n.packs.Load(ctx); err != nil { // signatures in the folder want the directory
+		return nil, problem.Wrap(problem.BadConfig, err)
 	}
 	for _, p := range cfg.Peers {
 		n.SetPeer(p)
@@ -139,34 +137,11 @@ func (n *Node) checkDatabase(ctx context.Context) error {
 	return nil
 }
 
-// LoadPacks reads the embedded pack and those of the packs folder, and judges
-// what was held for want of them. It is called at start and whenever the
-// operator has put a pack there; a faulty pack changes nothing.
-func (n *Node) LoadPacks() error {
-	packs := []fs.FS{schemas.Embedded()}
-	if n.cfg.PacksDir != "" {
-		entries, err := os.ReadDir(n.cfg.PacksDir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("packs: %w", err)
-		}
-		for _, e := range entries {
-			if e.IsDir() {
-				packs = append(packs, os.DirFS(filepath.Join(n.cfg.PacksDir, e.Name())))
-			}
-		}
-	}
-	r, err := schemas.Load(packs...)
-	if err != nil {
-		return problem.Wrap(problem.BadConfig, err)
-	}
-	n.registry.Store(r)
-	return nil
-}
-
-// Reload reads the packs again and judges held streams.
+// Reload reads the packs folder again and judges held streams. A faulty pack
+// there changes nothing.
 func (n *Node) Reload(ctx context.Context) error {
-	if err := n.LoadPacks(); err != nil {
-		return err
+	if err := n.packs.Load(ctx); err != nil {
+		return problem.Wrap(problem.BadConfig, err)
 	}
 	_, err := n.engine.JudgeHeld(ctx)
 	return err
@@ -179,7 +154,7 @@ func (n *Node) openSequencers(ctx context.Context) error {
 	for _, src := range append([]sequencer.Source{own}, n.cfg.Sources...) {
 		s := &sequencer.Sequencer{
 			Source: src, Store: n.cfg.Store, Directory: n.engine.Directory, Signer: n.engine.Signer, Cert: n.cfg.Identity.SignCert,
-			StoreKey: n.engine.StoreKey, Schemas: n.registry.Load, Audiences: n.cfg.AudiencesBy(n.registry.Load), Brakes: n.cfg.Brakes, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
+			StoreKey: n.engine.StoreKey, Schemas: n.packs.Registry, Trial: n.packs.Trial, TakeBack: n.packs.Brake, Audiences: n.cfg.AudiencesBy(n.packs.Registry), Brakes: n.cfg.Brakes, Journal: n.engine.Journal, Hub: n.engine.Hub, Trace: n.trace, Log: n.cfg.Log,
 		}
 		if err := s.Init(ctx); err != nil {
 			return err
@@ -209,6 +184,9 @@ func (n *Node) listen() (err error) {
 
 // Engine gives tests and the command line the node's replication.
 func (n *Node) Engine() *replicate.Engine { return n.engine }
+
+// Packs gives tests and the command line the node's schema packs.
+func (n *Node) Packs() *packs.Shelf { return n.packs }
 
 // PeerURL is where peers reach this node, "" for none.
 func (n *Node) PeerURL() string { return addressOf(n.peers, n.cfg.PeerTLS != nil) }
@@ -268,6 +246,7 @@ func (n *Node) Run(ctx context.Context) error {
 	deliver := &inbox.Deliverer{Engine: n.engine, Types: n.cfg.Inbox, Limit: inbox.DefaultLimit}
 	run(func() { deliver.Run(ctx) })
 	run(func() { n.actOnSystem(ctx) })
+	run(func() { n.decidePacks(ctx) })
 	run(func() { n.publishNotes(ctx) })
 	run(func() { n.purge(ctx) })
 	if after := n.cfg.ArchiveAfter; after > 0 {
@@ -364,6 +343,13 @@ func (n *Node) actOnSystem(ctx context.Context) {
 		if err := n.engine.ActOnSystem(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.WarnContext(ctx, "system records wait", "err", err)
 		}
+		if _, err := n.packs.Collect(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.WarnContext(ctx, "packs wait", "err", err)
+		}
+		select {
+		case n.arrived <- struct{}{}:
+		default:
+		}
 		// What a receive left unjudged because packs changed meanwhile.
 		if _, err := n.engine.JudgeHeld(ctx); err != nil && ctx.Err() == nil {
 			n.cfg.Log.WarnContext(ctx, "held segments wait", "err", err)
@@ -371,6 +357,21 @@ func (n *Node) actOnSystem(ctx context.Context) {
 		wctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 		n.engine.Hub.WaitSystem(wctx, version)
 		cancel()
+	}
+}
+
+// decidePacks decides about packs that arrived, beside everything else: running
+// stored records through one may take minutes.
+func (n *Node) decidePacks(ctx context.Context) {
+	for {
+		select {
+		case <-n.arrived:
+		case <-ctx.Done():
+			return
+		}
+		if _, err := n.packs.Decide(ctx); err != nil && ctx.Err() == nil {
+			n.cfg.Log.WarnContext(ctx, "packs not decided", "err", err)
+		}
 	}
 }
 

@@ -188,6 +188,9 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+// programSchemas compiles the program's pack once for all tests.
+var programSchemas = sync.OnceValues(func() (*schemas.Registry, error) { return schemas.Load(schemas.Embedded()) })
+
 // example is a valid record of a type with another key and other members.
 func example(t testing.TB, recordType, key string, change map[string]any) []byte {
 	t.Helper()
@@ -199,7 +202,7 @@ func example(t testing.TB, recordType, key string, change map[string]any) []byte
 	if err := json.Unmarshal(raw, &rec); err != nil {
 		t.Fatal(err)
 	}
-	r, err := schemas.Load(schemas.Embedded())
+	r, err := programSchemas()
 	if err != nil {
 		t.Fatal(err)
 	}

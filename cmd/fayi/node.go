@@ -27,9 +27,19 @@ func (e *env) openNode(ctx context.Context, path string) (*store.Store, *config.
 
 // openMigrated is openNode for commands that use the node's tables.
 func (e *env) openMigrated(ctx context.Context, path string) (*store.Store, *config.File, error) {
-	st, c, err := e.openNode(ctx, path)
+	c, err := config.Load(path)
 	if err != nil {
 		return nil, nil, err
+	}
+	st, err := e.migrated(ctx, c)
+	return st, c, err
+}
+
+// migrated opens a node's database, which must be at this program's version.
+func (e *env) migrated(ctx context.Context, c *config.File) (*store.Store, error) {
+	st, err := c.OpenStore(ctx)
+	if err != nil {
+		return nil, err
 	}
 	names, err := st.Pending(ctx)
 	if err == nil && len(names) > 0 {
@@ -38,9 +48,9 @@ func (e *env) openMigrated(ctx context.Context, path string) (*store.Store, *con
 	}
 	if err != nil {
 		st.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return st, c, nil
+	return st, nil
 }
 
 // readJoin reads one of the three files of a join.

@@ -102,7 +102,7 @@ type triggersRun struct {
 
 // check judges the map by the tables, the packs and the values that are there.
 func (r *triggersRun) check(ctx context.Context, c *config.File, m *triggers.Map, cat *triggers.Catalog) (*triggers.Plan, int) {
-	reg, err := c.Schemas()
+	reg, err := r.e.registry(ctx, c.Path())
 	if err != nil {
 		return nil, r.e.fail(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fayi/cmd/fayi/internal/config"
 	"fayi/cmd/fayi/internal/records"
+	"fayi/gateway/packs"
 	"fayi/gateway/store"
 	"fayi/outbox"
 	"fayi/schemas"
@@ -25,6 +26,7 @@ type publishing struct {
 	st      *store.Store
 	source  config.Source
 	reg     *schemas.Registry
+	shelf   *packs.Shelf
 	typ     *schemas.Type
 	op      outbox.Op
 	key     string // field that holds the record key
@@ -89,7 +91,7 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 	}
 	defer st.Close()
 	p := &publishing{e: e, st: st, op: outbox.Op(*op), charset: *charset, dry: *dry, quiet: *asJSON, show: *progress || e.terminal, last: time.Now(), bad: []badRecord{}, remark: *dry, odd: []badRecord{}}
-	if err := p.prepare(c, rest[0], *src, *key); err != nil {
+	if err := p.prepare(ctx, c, rest[0], *src, *key); err != nil {
 		return e.fail(err)
 	}
 	files := rest[1:]
@@ -137,11 +139,12 @@ func cmdPublish(ctx context.Context, e *env, args []string) int {
 }
 
 // prepare settles type, source and key field and whether they go together.
-func (p *publishing) prepare(c *config.File, typ, source, key string) error {
-	var err error
-	if p.reg, err = c.Schemas(); err != nil {
+func (p *publishing) prepare(ctx context.Context, c *config.File, typ, source, key string) error {
+	shelf, err := c.Shelf(ctx, p.st, nil)
+	if err != nil {
 		return err
 	}
+	p.reg, p.shelf = shelf.Registry(), shelf
 	if p.typ, err = findType(p.reg, typ); err != nil {
 		return err
 	}

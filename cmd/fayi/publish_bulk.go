@@ -93,6 +93,7 @@ func (p *publishing) loader(ctx context.Context, c *config.File, confirm bool) (
 	s := &sequencer.Sequencer{
 		Store: p.st, Directory: dir, Signer: id.Signer, Cert: id.SignCert, StoreKey: id.Store, Journal: journal, Hub: replicate.NewHub(), Log: cfg.Log,
 		Schemas: func() *schemas.Registry { return p.reg }, Audiences: cfg.AudiencesBy(func() *schemas.Registry { return p.reg }),
+		Trial: p.shelf.Trial, TakeBack: p.shelf.Brake,
 	}
 	for _, src := range cfg.Sources {
 		if src.Name == p.source.Name {

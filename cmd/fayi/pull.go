@@ -88,7 +88,7 @@ func (e *env) pull(ctx context.Context, conf string, opts pull.Options, talk boo
 	if err != nil {
 		return nil, err
 	}
-	registry, err := c.Schemas()
+	shelf, err := c.Shelf(ctx, st, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (e *env) pull(ctx context.Context, conf string, opts pull.Options, talk boo
 		return nil, err
 	}
 	opts.Directory = func(into *store.Store) (*directory.Directory, error) { return copyDirectory(ctx, st, into, c.Node) }
-	opts.Identity, opts.Schemas = id, registry
+	opts.Identity, opts.Schemas = id, shelf.Registry()
 	opts.Log = slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	if talk {
 		opts.Wrote = func(stream string, upto uint64, records int) {

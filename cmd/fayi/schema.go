@@ -13,6 +13,7 @@ import (
 
 	"fayi/cmd/fayi/internal/config"
 	"fayi/cmd/fayi/internal/records"
+	"fayi/gateway/packs"
 	"fayi/outbox"
 	"fayi/schemas"
 )
@@ -28,27 +29,31 @@ func cmdSchema(ctx context.Context, e *env, args []string) int {
 			{"diff", schemaDiff, "比较两个规范包", "compare two packs"},
 			{"sign", schemaSign, "为规范包签名，写成可发布的文件", "sign a pack and write a file to publish"},
 			{"signer", schemaSigner, "登记机关授权规范包签发人", "the registrar names a pack signer"},
+			{"publish", schemaPublish, "发布已签名的规范包", "publish a signed pack"},
+			{"adopt", schemaAdopt, "采用等待中的规范包", "adopt a pack that waits"},
+			{"refuse", schemaRefuse, "不采用某个规范包", "refuse a pack"},
 			{"docs", schemaDocs, "由规范包生成文档和填报模板", "write documentation and templates from the packs"},
 		},
 		example: "fayi schema show legal_aid_case"}, args)
 }
 
-// registry loads the packs: of the program, and with a configuration those of
-// its packs folder too.
-func registry(conf string) (*schemas.Registry, error) {
+// registry loads the packs: of the program, and with a configuration those its
+// node knows.
+func (e *env) registry(ctx context.Context, conf string) (*schemas.Registry, error) {
 	if conf == "" {
 		return schemas.Load(schemas.Embedded())
 	}
-	c, err := config.Load(conf)
+	s, end, err := e.shelf(ctx, conf)
 	if err != nil {
 		return nil, err
 	}
-	return c.Schemas()
+	end()
+	return s.Registry(), nil
 }
 
 // packsFlag is -c for commands that need no node.
 func (f *flags) packsFlag() *string {
-	return f.string("c", "", "节点配置`文件`，用其 packs 目录中的增补规范", "configuration `file` whose packs folder is used too")
+	return f.string("c", "", "节点配置`文件`，用该节点已采用的规范包", "configuration `file` of the node whose adopted packs are used")
 }
 
 // typeJSON is a record type as -json shows it.
@@ -115,8 +120,8 @@ func sortedTables(m map[string]*schemas.Table) []tableJSON {
 	return out
 }
 
-func schemaList(_ context.Context, e *env, args []string) int {
-	f := e.flags(help{name: "fayi schema list", zh: "列出本程序（和 -c 所指节点）认识的记录类型。", en: "List the record types this program (and the node named by -c) knows.", example: "fayi schema list -json"})
+func schemaList(ctx context.Context, e *env, args []string) int {
+	f := e.flags(help{name: "fayi schema list", zh: "列出本程序（和 -c 所指节点）认识的记录类型；加 -c 时还列出该节点收到的规范包、状态和原因。", en: "List the record types this program (and the node named by -c) knows; with -c also the packs that came there, their state and why.", example: "fayi schema list -json"})
 	conf, asJSON := f.packsFlag(), f.asJSON()
 	rest, code, ok := f.parse(args)
 	if !ok {
@@ -125,10 +130,16 @@ func schemaList(_ context.Context, e *env, args []string) int {
 	if len(rest) > 0 {
 		return f.usage("schema list 不带参数", "schema list takes no arguments")
 	}
-	reg, err := registry(*conf)
+	s := &packs.Shelf{}
+	end, err := func() {}, s.Load(ctx)
+	if *conf != "" {
+		s, end, err = e.shelf(ctx, *conf)
+	}
 	if err != nil {
 		return e.fail(err)
 	}
+	defer end()
+	reg := s.Registry()
 	list, codes := []typeJSON{}, map[string]*schemas.Table{}
 	for _, t := range reg.Types() {
 		list = append(list, describeType(t))
@@ -137,7 +148,7 @@ func schemaList(_ context.Context, e *env, args []string) int {
 		codes[t.Name] = t
 	}
 	if *asJSON {
-		e.json(map[string]any{"types": list, "codes": sortedTables(codes)})
+		e.json(map[string]any{"types": list, "codes": sortedTables(codes), "packs": packList(s)})
 		return exitOK
 	}
 	rows := [][]string{{e.text("类型", "TYPE"), e.text("版本", "VERSION"), e.text("字段", "FIELDS"), e.text("规则", "RULES"), e.text("主键", "KEY"), e.text("名称", "TITLE")}}
@@ -145,6 +156,10 @@ func schemaList(_ context.Context, e *env, args []string) int {
 		rows = append(rows, []string{t.Type, fmt.Sprint(t.Version), fmt.Sprint(t.Fields), fmt.Sprint(t.Rules.Refuse + t.Rules.Expected), or(t.Key, "-"), e.text(t.Title, t.TitleEN)})
 	}
 	e.table(rows)
+	if *conf != "" {
+		e.say("", "")
+		e.showPacks(packList(s))
+	}
 	return exitOK
 }
 
@@ -195,7 +210,7 @@ func describeRules(t *schemas.Type) []ruleJSON {
 	return out
 }
 
-func schemaShow(_ context.Context, e *env, args []string) int {
+func schemaShow(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi schema show", args: "TYPE",
 		zh:      "查看一种记录的字段、要求、敏感级别、跨字段的规则和代码表。必填：缺少即拒收；应填：计入完整率，缺少不拒收。",
 		en:      "Show fields, requirements, sensitivity, rules over several fields and code tables of a record type. required: refused without it; expected: counted, never refused.",
@@ -208,7 +223,7 @@ func schemaShow(_ context.Context, e *env, args []string) int {
 	if len(rest) != 1 {
 		return f.usage("要写且只写一个记录类型 TYPE", "exactly one record type TYPE is needed")
 	}
-	reg, err := registry(*conf)
+	reg, err := e.registry(ctx, *conf)
 	if err != nil {
 		return e.fail(err)
 	}
@@ -329,7 +344,7 @@ func schemaCheck(ctx context.Context, e *env, args []string) int {
 	if !validCharset(*charset) {
 		return f.usage("-charset 只能是 utf-8 或 gb18030", "-charset is utf-8 or gb18030")
 	}
-	reg, err := registry(*conf)
+	reg, err := e.registry(ctx, *conf)
 	if err != nil {
 		return e.fail(err)
 	}

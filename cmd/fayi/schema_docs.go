@@ -49,7 +49,7 @@ func schemaDocs(ctx context.Context, e *env, args []string) int {
 	if *out == "" {
 		return f.usage("-o 要写目录", "-o needs a folder")
 	}
-	reg, err := registry(*conf)
+	reg, err := e.registry(ctx, *conf)
 	if err != nil {
 		return e.fail(err)
 	}

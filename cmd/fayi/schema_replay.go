@@ -4,13 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
-	"fayi/crypto/keys"
-	"fayi/crypto/seal"
-	"fayi/gateway/replicate"
-	"fayi/gateway/store"
+	"fayi/gateway/packs"
 	"fayi/schemas"
 	"fayi/schemas/diff"
 )
@@ -31,21 +26,14 @@ func (f *flags) replay() replayFlags {
 	}
 }
 
-// typeJudged is what a replay tells about one type.
-type typeJudged struct {
-	diff.TypeReplay
-	Held   int `json:"held"`   // records of versions this node has no pack for, not judged
-	Erased int `json:"erased"` // erased, nothing left to judge
-}
-
 // replayed is the JSON of a replay.
 type replayed struct {
-	Pack      string        `json:"pack"`
-	Last      uint64        `json:"last"`
-	Refused   int           `json:"newly_refused"`
-	Adoptable bool          `json:"adoptable"`
-	Reason    diff.Reason   `json:"reason"`
-	Types     []*typeJudged `json:"types"`
+	Pack      string              `json:"pack"`
+	Last      uint64              `json:"last"`
+	Refused   int                 `json:"newly_refused"`
+	Adoptable bool                `json:"adoptable"`
+	Reason    diff.Reason         `json:"reason"`
+	Types     []*packs.TypeJudged `json:"types"`
 }
 
 // schemaReplay is schema check -replay: would what is stored be accepted by a
@@ -124,152 +112,49 @@ func (e *env) replay(ctx context.Context, conf, pack string, last uint64, talk b
 	if err != nil {
 		return nil, err
 	}
-	registry, err := c.Schemas()
+	shelf, err := c.Shelf(ctx, st, nil)
 	if err != nil {
 		return nil, err
 	}
-	streams, err := st.Streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p := replayer{store: st, key: id.Store, registry: registry, last: last}
+	registry := shelf.Registry()
+	r := packs.Replayer{Store: st, Key: id.Store, Registry: registry, Last: last}
 	if talk {
-		p.progress = func(t *typeJudged) { e.note("%s：已判 %d 条", "%s: %d judged", t.Type, t.Records) }
+		r.Progress = e.replayProgress(true)
 	}
-	res := &replayed{Pack: packOf(candidate), Last: last, Types: []*typeJudged{}}
+	old, candidates := replaced(registry, candidate.Types)
+	res := &replayed{Pack: packOf(candidate), Last: last}
+	if res.Types, err = r.Run(ctx, candidates); err != nil {
+		return nil, err
+	}
 	all := &diff.Replay{}
-	old, speaksFor := replaced(registry, candidate.Types)
-	for _, t := range speaksFor {
-		judged, err := p.judge(ctx, t.name, t.candidate, streams)
-		if err != nil {
-			return nil, err
-		}
-		res.Types = append(res.Types, judged)
-		all.Types = append(all.Types, &judged.TypeReplay)
+	for _, t := range res.Types {
+		all.Types = append(all.Types, &t.TypeReplay)
 	}
 	res.Refused = all.Refused()
 	res.Adoptable, res.Reason = diff.Adoptable(diff.Compare(diff.Pack{Types: old, Tables: registry.Tables()}, candidate), all)
 	return res, nil
 }
 
-// replacedType is a type the candidate speaks for; candidate is nil where it drops it.
-type replacedType struct {
-	name      string
-	candidate *schemas.Type
-}
-
-// replaced lists the types a candidate pack brings and those that only an earlier version of the same pack has, and the versions of them
+// replaced gives the types a candidate pack brings, and those that only an
+// earlier version of the same pack has (nil), by name, and the versions of them
 // that are in force.
-func replaced(registry *schemas.Registry, candidate []*schemas.Type) (old []*schemas.Type, names []replacedType) {
+func replaced(registry *schemas.Registry, candidate []*schemas.Type) (old []*schemas.Type, candidates map[string]*schemas.Type) {
 	own, _ := candidate[0].Pack()
-	seen := map[string]bool{}
+	candidates = map[string]*schemas.Type{}
 	for _, t := range candidate {
-		seen[t.Name()] = true
-		names = append(names, replacedType{t.Name(), t})
+		candidates[t.Name()] = t
 		if now, ok := registry.Current(t.Name()); ok {
 			old = append(old, now)
 		}
 	}
 	for _, t := range registry.Types() {
-		if pack, _ := t.Pack(); pack != own || seen[t.Name()] {
+		if _, seen := candidates[t.Name()]; seen {
 			continue
 		}
-		seen[t.Name()] = true
-		names = append(names, replacedType{t.Name(), nil})
-		old = append(old, t)
-	}
-	slices.SortFunc(names, func(a, b replacedType) int { return cmp.Compare(a.name, b.name) })
-	return old, names
-}
-
-// replayer reads stored records, newest first.
-type replayer struct {
-	store    *store.Store
-	key      *keys.StoreKey
-	registry *schemas.Registry
-	last     uint64
-	progress func(*typeJudged) // nil for none
-}
-
-// progressEvery paces progress.
-const progressEvery = time.Second
-
-// judge runs the newest records of a type, of all streams the node can open, through the candidate.
-func (p *replayer) judge(ctx context.Context, name string, candidate *schemas.Type, streams []store.Stream) (*typeJudged, error) {
-	out := &typeJudged{TypeReplay: diff.TypeReplay{Type: name, Faults: []diff.ReplayFault{}}}
-	var ends []*tail
-	for i := range streams {
-		if streams[i].Type != name || streams[i].Head.Hash.IsZero() {
-			continue
-		}
-		seg, err := p.store.SegmentByHash(ctx, streams[i].ID, streams[i].Head.Hash)
-		if err != nil {
-			return nil, err
-		}
-		if seg != nil {
-			ends = append(ends, &tail{&streams[i], seg})
+		if pack, _ := t.Pack(); pack == own {
+			candidates[t.Name()] = nil
+			old = append(old, t)
 		}
 	}
-	told := time.Now()
-	for len(ends) > 0 && uint64(out.Records) < p.last {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		newest := slices.MaxFunc(ends, func(a, b *tail) int { return cmp.Compare(a.segment.Seen, b.segment.Seen) })
-		ok, err := p.segment(ctx, newest, candidate, out)
-		if err != nil {
-			return nil, fmt.Errorf("%s gen %d first %d: %w", newest.stream.Name, newest.segment.Gen, newest.segment.First, err)
-		}
-		var before *store.Segment
-		if prev := newest.segment.Prev; ok && !prev.IsZero() {
-			if before, err = p.store.SegmentByHash(ctx, newest.stream.ID, prev); err != nil {
-				return nil, err
-			}
-		}
-		if newest.segment = before; before == nil {
-			ends = slices.DeleteFunc(ends, func(t *tail) bool { return t == newest })
-		}
-		if p.progress != nil && time.Since(told) > progressEvery {
-			told = time.Now()
-			p.progress(out)
-		}
-	}
-	if p.progress != nil {
-		p.progress(out)
-	}
-	return out, nil
-}
-
-// tail is how far back a stream was read.
-type tail struct {
-	stream  *store.Stream
-	segment *store.Segment // the next to judge, without body
-}
-
-// segment judges the records of one segment, the last first. It is not ok where the node carries the stream and cannot open it.
-func (p *replayer) segment(ctx context.Context, t *tail, candidate *schemas.Type, out *typeJudged) (ok bool, err error) {
-	whole, err := p.store.Body(ctx, t.stream.ID, t.segment.Gen, t.segment.First)
-	if err != nil || whole == nil || whole.Key == nil {
-		return false, err
-	}
-	h, lines, err := replicate.OpenStored(p.key, whole)
-	if err != nil {
-		return false, err
-	}
-	old, known := p.registry.ByRef(h.Schema)
-	for i := len(lines) - 1; i >= 0 && uint64(out.Records) < p.last; i-- {
-		if _, _, erased := seal.ParseErased(lines[i]); erased {
-			out.Erased++
-			continue
-		}
-		l, err := seal.ParseLine(lines[i])
-		switch {
-		case err != nil || l.Op != seal.Put: // refused for its bytes whatever the pack; or a deletion, which has no contents
-		case !known:
-			out.Held++
-		default:
-			out.Judge(old, candidate, fmt.Sprintf("%s:%d:%d", t.stream.Name, h.Gen, h.First+uint64(i)), l.Key, l.Data)
-		}
-	}
-	return true, nil
+	return old, candidates
 }

@@ -6,7 +6,7 @@ import (
 	"fayi/schemas/sfxml"
 )
 
-func schemaXSD(_ context.Context, e *env, args []string) int {
+func schemaXSD(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi schema xsd", args: "TYPE",
 		zh:      "由规范包生成一种记录的 XML 报文的 XSD。报文格式见 docs/xml.md；XSD 写不出的规则仍由 fayi schema check 检查。",
 		en:      "Write the XSD of XML messages of a record type out of its pack. docs/xml.md tells the form; what an XSD cannot say, fayi schema check does.",
@@ -20,7 +20,7 @@ func schemaXSD(_ context.Context, e *env, args []string) int {
 	if len(rest) != 1 {
 		return f.usage("要写且只写一个记录类型 TYPE", "exactly one record type TYPE is needed")
 	}
-	reg, err := registry(*conf)
+	reg, err := e.registry(ctx, *conf)
 	if err != nil {
 		return e.fail(err)
 	}

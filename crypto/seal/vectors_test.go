@@ -256,6 +256,8 @@ var objectKinds = map[string]func([]byte) (any, error){
 	"call":    func(b []byte) (any, error) { return sign.ParseCall(b) },
 	"answer":  func(b []byte) (any, error) { return sign.ParseAnswer(b) },
 	"entry":   func(b []byte) (any, error) { return sign.ParseEntry(b) },
+	"pack":    func(b []byte) (any, error) { return sign.ParsePack(b) },
+	"grant":   func(b []byte) (any, error) { return sign.ParseGrant(b) },
 	"header":  func(b []byte) (any, error) { return seal.ParseHeader(b) },
 	"stream":  func(b []byte) (any, error) { return sign.ParseStream(string(b)) },
 }
@@ -287,6 +289,13 @@ func makeObjects(t *testing.T, ks vectorKeySet) []objectVector {
 			Sign: []sign.SignKey{{Cert: ks.cert(t, "origin_sign").Raw(), From: []sign.Position{{Stream: "*"}}, Upto: []sign.EndPoint{}}},
 			Enc:  []sign.CertRef{{Cert: ks.cert(t, "origin_enc").Raw()}}, Registrars: []sign.CertRef{}, Reads: sign.Reads{V: []int{1}, Suites: []string{seal.Suite}}, Time: at,
 		})},
+		{Kind: "pack", Signer: "registrar", Context: keys.PackV1, Body: canonical(t, &sign.Pack{
+			V: 1, Node: "610000", Name: "shaanxi", Version: "1.2.0", From: "2026-12-01", Until: "2027-12-01", Types: []string{"parking_place@2#" + sign.Sum([]byte("a pack")).String()},
+			Files: []sign.PackFile{{Name: "pack.json", Size: 812, Hash: sign.Sum([]byte("a manifest"))}, {Name: "types/parking_place.json", Size: 4096, Hash: sign.Sum([]byte("a schema"))}}, Time: at,
+		})},
+		{Kind: "grant", Signer: "registrar", Context: keys.PackV1, Body: canonical(t, &sign.PackGrant{
+			V: 1, Node: "610000", Cert: ks.cert(t, "reader_sign").Raw(), Packs: []string{"shaanxi"}, Until: sign.At(at.AddDate(1, 0, 0)), Time: at,
+		})},
 	}
 	for i := range out {
 		o := &out[i]
@@ -303,7 +312,7 @@ func makeObjects(t *testing.T, ks vectorKeySet) []objectVector {
 func canonical(t *testing.T, v any) string { return string(must(sign.Marshal(v))(t)) }
 
 func checkObjects(t *testing.T, ks vectorKeySet, vs []objectVector) {
-	if len(vs) != 5 {
+	if len(vs) != 7 {
 		t.Errorf("%d objects", len(vs))
 	}
 	for _, v := range vs {

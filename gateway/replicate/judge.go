@@ -23,11 +23,14 @@ import (
 // for ever (protocol §3).
 const (
 	TypeNode      = "exchange_node"
+	TypePack      = "exchange_pack"
 	TypeRejection = "exchange_rejection"
 )
 
 // System reports whether a record type belongs to the federation itself.
-func System(recordType string) bool { return recordType == TypeNode || recordType == TypeRejection }
+func System(recordType string) bool {
+	return recordType == TypeNode || recordType == TypePack || recordType == TypeRejection
+}
 
 // OwnOutbox is the table in which a node puts its own records; their source is
 // named OwnSource.

@@ -134,15 +134,18 @@ func (p *pusher) owed(ctx context.Context) ([]store.Stream, error) {
 	return out, nil
 }
 
-// rank orders streams on a link: directory first, then the other system types.
+// rank orders streams on a link: directory first, then packs, then rejections
+// (protocol §5).
 func rank(recordType string) int {
-	switch {
-	case recordType == TypeNode:
+	switch recordType {
+	case TypeNode:
 		return 0
-	case System(recordType):
+	case TypePack:
 		return 1
+	case TypeRejection:
+		return 2
 	}
-	return 2
+	return 3
 }
 
 // load reads the peer's last acknowledged position of a stream.

@@ -12,6 +12,7 @@ import (
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
 	"fayi/gateway/directory"
+	"fayi/gateway/packfile"
 	"fayi/gateway/problem"
 	"fayi/gateway/store"
 )
@@ -101,7 +102,8 @@ type nodeRecord struct {
 const systemConsumer = "system"
 
 // ActOnSystem reads the federation's own records beyond its cursor and acts on
-// them: entries go to the directory, rejections beside what this node
+// them: entries go to the directory, parts of packs to the store, where package
+// packs finds those that are whole, and rejections beside what this node
 // published. Acting twice changes nothing, so a crash in between costs nothing.
 // An entry whose parent is not known yet stays before the cursor; it holds up
 // its own stream only.
@@ -142,6 +144,7 @@ func (e *Engine) actOn(ctx context.Context, st *store.Stream) error {
 			return err
 		}
 		var rejections []store.PeerRejection
+		var parts []store.PackPart
 		for _, raw := range lines {
 			l, err := seal.ParseLine(raw)
 			if err != nil || l.Op != seal.Put {
@@ -150,16 +153,26 @@ func (e *Engine) actOn(ctx context.Context, st *store.Stream) error {
 			if _, bad := refused[l.Seq]; bad {
 				continue
 			}
-			if st.Type == TypeNode {
+			switch st.Type {
+			case TypeNode:
 				if err := e.learnRecord(ctx, st.Name, l.Data); err != nil {
 					return err
 				}
-			} else if r, ok := e.rejectionOf(st.Origin, l.Data); ok {
-				rejections = append(rejections, r)
+			case TypePack:
+				if p, ok := e.packPart(ctx, st, l.Data); ok {
+					parts = append(parts, p)
+				}
+			default:
+				if r, ok := e.rejectionOf(st.Origin, l.Data); ok {
+					rejections = append(rejections, r)
+				}
 			}
 		}
 		to := segs[0].End().Pos
 		err = e.Store.MoveConsumer(ctx, systemConsumer, st.ID, at, to, func(ctx context.Context, tx *sql.Tx) error {
+			if err := e.Store.SavePackParts(ctx, tx, parts); err != nil {
+				return err
+			}
 			return e.Store.SavePeerRejections(ctx, tx, rejections)
 		})
 		if errors.Is(err, store.ErrCursorMoved) {
@@ -207,6 +220,26 @@ func (e *Engine) learnRecord(ctx context.Context, stream string, data []byte) er
 		e.alarm(ctx, code, stream, "", err.Error())
 		return nil
 	}
+}
+
+// packPart reads an exchange_pack record. Packs travel in public streams alone
+// (protocol §8): one in another audience could be shown to some and not to others.
+func (e *Engine) packPart(ctx context.Context, st *store.Stream, data []byte) (store.PackPart, bool) {
+	var p packfile.Part
+	err := json.Unmarshal(data, &p)
+	if err == nil {
+		err = p.Check()
+	}
+	if s, perr := sign.ParseStream(st.Name); perr != nil || s.Audience != sign.Public {
+		err = problem.New(problem.PackDamaged, "not in a public stream")
+	}
+	if err != nil {
+		e.alarm(ctx, problem.PackDamaged, st.Name, "", err.Error())
+		return store.PackPart{}, false
+	}
+	return store.PackPart{
+		Origin: st.Origin, Digest: store.Hash(p.Digest), Part: p.Part, Parts: p.Parts, Name: p.Pack, Version: p.Version, Data: p.Data,
+	}, true
 }
 
 // rejectionOf reads an exchange_rejection record about one of this node's streams.

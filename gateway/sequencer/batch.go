@@ -35,6 +35,7 @@ type batch struct {
 	turns     []store.Turn           // what it does to the numbers of keys
 	spent     map[string]int64       // rows let through or turned away by a person's decision, by type
 	outcomes  map[*outbox.Row]string // for the trace
+	trials    map[int64]*store.PackTrial
 }
 
 // appending is what one stream gains.
@@ -61,7 +62,7 @@ type pending struct {
 func newBatch(s *Sequencer) *batch {
 	return &batch{
 		s: s, registry: s.Schemas(), streams: map[string]*appending{}, replaced: map[string][]store.Pos{},
-		tallied: map[string]*Tally{}, spent: map[string]int64{}, outcomes: map[*outbox.Row]string{},
+		tallied: map[string]*Tally{}, spent: map[string]int64{}, outcomes: map[*outbox.Row]string{}, trials: map[int64]*store.PackTrial{},
 	}
 }
 

@@ -127,6 +127,12 @@ func (s *Sequencer) decideWithin(ctx context.Context, w *waiting) (*batch, []out
 				b.intake(j)
 			}
 		}
+		if back, err := b.takenBack(ctx); err != nil {
+			return nil, nil, err
+		} else if back { // what waits is judged again, by the version before
+			*w = *s.judge(w.rows, w.more)
+			continue
+		}
 		if err := b.decide(ctx); err != nil {
 			return nil, nil, err
 		}

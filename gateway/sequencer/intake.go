@@ -37,11 +37,13 @@ type judged struct {
 func (b *batch) intake(j *judged) {
 	switch {
 	case b.refused(j.row):
+		return
 	case len(j.faults) > 0:
 		b.reject(j.row, j.faults)
 	default:
 		b.records = append(b.records, j.rec)
 	}
+	b.try(j)
 }
 
 // judge checks rows and hashes what may be published. Nothing of the batch
@@ -134,7 +136,7 @@ func (b *batch) route(rec *record) []string {
 	}
 	var audiences []string
 	switch rec.schema.Name() {
-	case replicate.TypeNode:
+	case replicate.TypeNode, replicate.TypePack:
 		audiences = []string{sign.Public}
 	case replicate.TypeRejection:
 		var r struct {

@@ -148,11 +148,11 @@ func TestCheckIsTheRoundsVerdict(t *testing.T) {
 	onBothStores(t, func(t *testing.T, b *bench) {
 		s := b.main()
 		r := b.consultation("ZX-1", "1")
-		if faults := s.Check(outbox.Record{Type: r.recordType, Key: r.key, Op: outbox.Put, Payload: []byte(r.payload.(string))}); len(faults) != 0 {
+		if faults, err := s.Check(t.Context(), outbox.Record{Type: r.recordType, Key: r.key, Op: outbox.Put, Payload: []byte(r.payload.(string))}); err != nil || len(faults) != 0 {
 			t.Errorf("good: %v", faults)
 		}
-		faults := s.Check(outbox.Record{Type: "consultation", Key: "ZX-1", Op: outbox.Put, Payload: []byte(`{"consultNo":"ZX-1"}`)})
-		if len(faults) != 3 {
+		faults, err := s.Check(t.Context(), outbox.Record{Type: "consultation", Key: "ZX-1", Op: outbox.Put, Payload: []byte(`{"consultNo":"ZX-1"}`)})
+		if err != nil || len(faults) != 3 {
 			t.Errorf("three required members are missing: %v", faults)
 		}
 		if n := b.drain(s); n != 0 || len(b.rejected()) != 0 {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fayi/crypto/seal"
+	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
 	"fayi/outbox"
@@ -303,6 +304,12 @@ func (w *loadWriter) prepare(ctx context.Context, r *loadRound, from store.Load,
 		} else {
 			b.records = append(b.records, j.rec)
 		}
+		b.try(&r.records[i])
+	}
+	if back, err := b.takenBack(ctx); err != nil {
+		return err
+	} else if back { // what follows is judged too: run again, the load goes on by the version before
+		return problem.New(problem.PackBraked, "load of %s", w.l.Load.Type)
 	}
 	if err := b.decide(ctx); err != nil {
 		return err

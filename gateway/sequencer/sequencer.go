@@ -43,10 +43,15 @@ type Sequencer struct {
 	Schemas   func() *schemas.Registry
 	Audiences func(recordType string) []string // of business types at this node
 	Brakes    Brakes
-	Journal   *replicate.Journal
-	Hub       *replicate.Hub
-	Trace     *trace.Writer
-	Log       *slog.Logger
+	// Trial gives the type that judged before, where a type's pack is new, and
+	// that pack; TakeBack whether a pack was taken back because of how a source's
+	// rows fared. Nil where packs never change.
+	Trial    func(*schemas.Type) (before *schemas.Type, pack int64)
+	TakeBack func(context.Context, store.PackTrial) (bool, error)
+	Journal  *replicate.Journal
+	Hub      *replicate.Hub
+	Trace    *trace.Writer
+	Log      *slog.Logger
 
 	reader  *outbox.Reader
 	hashes  *Hashes
@@ -165,7 +170,7 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 }
 
 // account closes rejections of versions that the batch replaces and adds
-// to the counts: of rows, of keys.
+// to the counts: of rows, of keys, of what a new pack refuses.
 func (s *Sequencer) account(ctx context.Context, tx *sql.Tx, b *batch) error {
 	for stream, positions := range b.replaced {
 		if _, err := s.Store.ClosePeerRejections(ctx, tx, stream, positions); err != nil {
@@ -173,6 +178,9 @@ func (s *Sequencer) account(ctx context.Context, tx *sql.Tx, b *batch) error {
 		}
 	}
 	if err := s.Store.AddTallies(ctx, tx, b.tallies()); err != nil {
+		return err
+	}
+	if err := s.Store.AddPackTrials(ctx, tx, b.trialCounts()); err != nil {
 		return err
 	}
 	return s.Store.AddTurns(ctx, tx, b.turns)
@@ -259,12 +267,28 @@ func (s *Sequencer) generation(name string, head store.Head) uint64 {
 	return max(now, s.Journal.Head(name).Gen+1)
 }
 
-// Check judges a record as a round would, without touching the database: what a
-// form or an import shows before anything is queued.
-func (s *Sequencer) Check(r outbox.Record) schemas.Faults {
+// Check judges a record as a round would, before it is put into the outbox: what
+// a form or an import shows before anything is queued.
+func (s *Sequencer) Check(ctx context.Context, r outbox.Record) (schemas.Faults, error) {
 	row := outbox.Row{Type: r.Type, Key: []byte(r.Key), Op: string(r.Op), Payload: r.Payload, Null: r.Payload == nil, Size: int64(len(r.Payload))}
-	_, faults := newBatch(s).check(&row)
-	return faults
+	b := newBatch(s)
+	_, faults := b.check(&row)
+	if len(faults) == 0 {
+		return nil, nil // a round will count it
+	}
+	if b.try(&judged{row: &row, faults: faults}); len(b.trials) == 0 {
+		return faults, nil
+	}
+	// It will never wait in an outbox, so it counts here.
+	back, err := b.takenBack(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if back {
+		_, faults = newBatch(s).check(&row)
+		return faults, nil
+	}
+	return faults, s.Store.InTx(ctx, func(tx *sql.Tx) error { return s.Store.AddPackTrials(ctx, tx, b.trialCounts()) })
 }
 
 // Reader reads the source's outbox.

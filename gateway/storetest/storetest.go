@@ -51,6 +51,7 @@ func Exercise(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"notes", notes},
 		{"entries and forks", entriesAndForks},
 		{"rejections by peers", peerRejections},
+		{"schema packs", packs},
 
 		{"deliver once", deliverOnce},
 		{"deliver raced", deliverRaced},

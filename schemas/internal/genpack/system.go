@@ -48,4 +48,17 @@ var systemTypes = []systemType{
 				{"time", object{{"title", "时间"}, {"type", "string"}, {"format", "date-time"}, {"x-sensitivity", internal}, {"x-mark", "[PROTOCOL]"}, {"x-source", "protocol §1, §7"}}},
 			}}, member{"additionalProperties", false}),
 	},
+	{
+		name: "exchange_pack", zh: "数据规范包的一部分", en: "part of a schema pack", audience: everybody,
+		schema: append(head("exchange_pack", "数据规范包的一部分", "part of a schema pack", ""),
+			member{"type", "object"}, member{"required", []string{"pack", "version", "digest", "part", "parts", "data"}},
+			member{"properties", object{
+				{"pack", text("规范包名称", "^[a-z][a-z0-9-]{0,31}$", 32, "protocol §8")},
+				{"version", text("规范包版本", "^[0-9]{1,5}[.][0-9]{1,5}[.][0-9]{1,5}$", 17, "protocol §8")},
+				{"digest", text("文件摘要", "^[0-9a-f]{64}$", 64, "protocol §8: SM3 of the whole pack file")},
+				{"part", object{{"title", "第几部分"}, {"type", "integer"}, {"minimum", 1}, {"maximum", 64}, {"x-sensitivity", internal}, {"x-mark", "[PROTOCOL]"}, {"x-source", "protocol §8"}}},
+				{"parts", object{{"title", "共几部分"}, {"type", "integer"}, {"minimum", 1}, {"maximum", 64}, {"x-sensitivity", internal}, {"x-mark", "[PROTOCOL]"}, {"x-source", "protocol §8"}}},
+				{"data", text("内容", base64Pattern, 174764, "protocol §8: at most 128 KiB of the pack file, base64")},
+			}}, member{"additionalProperties", false}),
+	},
 }

@@ -57,6 +57,9 @@ func (c checker) file(f *File) {
 	if f.Handoff != nil {
 		c.handoff(f.Handoff)
 	}
+	if f.Adopt != AdoptAuto && f.Adopt != AdoptManual {
+		c.fault("adopt", "应为 auto（兼容的自动采用）或 manual（一律人工决定）", "must be auto (what is compatible is adopted) or manual (a person always decides)")
+	}
 	if f.Brakes.Floor < 0 {
 		c.fault("brakes.floor", "应为正整数", "must be a positive number")
 	}

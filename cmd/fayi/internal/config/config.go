@@ -28,7 +28,8 @@ type File struct {
 	Brakes   Brakes              `yaml:"brakes"`
 	Archive  Archive             `yaml:"archive"` // bodies of old segments in files
 	Handoff  *Handoff            `yaml:"handoff"` // tickets exchanged with other hotlines; default: none
-	Packs    string              `yaml:"packs"`   // folder of further packs, one folder each; need not exist; default: packs
+	Packs    string              `yaml:"packs"`   // folder of further packs, to judge by; need not exist; default: packs
+	Adopt    string              `yaml:"adopt"`   // of packs that come: AdoptAuto (default) or AdoptManual
 	Trace    string              `yaml:"trace"`   // file for trace events; empty: none
 	Test     bool                `yaml:"test"`    // accept streams of the audience "test"
 
@@ -134,6 +135,13 @@ type Handoff struct {
 	Evidence bool     `yaml:"evidence"` // publish every event as a record of type handoff_event
 }
 
+// How new schema packs are adopted: by the node itself where they are proven
+// compatible, or always by a person.
+const (
+	AdoptAuto   = "auto"
+	AdoptManual = "manual"
+)
+
 // Any stands for every record type.
 const Any = "*"
 
@@ -186,6 +194,7 @@ func (f *File) defaults() {
 	if f.Handoff != nil {
 		def(&f.Handoff.Secrets, ".")
 	}
+	def(&f.Adopt, AdoptAuto)
 	if f.Sources == nil {
 		f.Sources = []Source{{Name: "main", Table: "exchange_outbox"}}
 	}

@@ -48,6 +48,7 @@ func TestDefaults(t *testing.T) {
 		Brakes:   config.Brakes{Floor: 50, DeletePercent: 5, ChangePercent: 20, Window: time.Hour},
 		Archive:  config.Archive{Dir: "archive"},
 		Packs:    "packs",
+		Adopt:    config.AdoptAuto,
 	}
 	if d := cmp.Diff(want, got, cmpopts.IgnoreUnexported(config.File{})); d != "" {
 		t.Error(d)
@@ -56,7 +57,7 @@ func TestDefaults(t *testing.T) {
 	if dsn, err := got.DSN(); err != nil || dsn != filepath.Join(dir, "fayi.db") || got.JournalPath() != filepath.Join(dir, "keys", "heads.journal") || got.TracePath() != "" {
 		t.Errorf("%s %v %s %q", dsn, err, got.JournalPath(), got.TracePath())
 	}
-	if _, err := got.Schemas(); err != nil {
+	if shelf, err := got.Shelf(t.Context(), nil, nil); err != nil || len(shelf.Registry().Types()) == 0 {
 		t.Error(err)
 	}
 }

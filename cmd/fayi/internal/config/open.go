@@ -2,10 +2,8 @@ package config
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -13,10 +11,12 @@ import (
 
 	"fayi/crypto/keys"
 	"fayi/gateway/archive"
+	"fayi/gateway/directory"
+	"fayi/gateway/join"
+	"fayi/gateway/packs"
 	"fayi/gateway/store"
 	"fayi/gateway/strictyaml"
 	"fayi/outbox"
-	"fayi/schemas"
 )
 
 const filePrefix = "file:"
@@ -153,19 +153,18 @@ func (f *File) Registrar() (*keys.Registrar, error) {
 	return keys.LoadRegistrar(f.RegistrarDir(), pass)
 }
 
-// Schemas loads the packs of the program and those in the packs folder, one
-// folder each, in the order of their names.
-func (f *File) Schemas() (*schemas.Registry, error) {
-	packs := []fs.FS{schemas.Embedded()}
-	dir := f.Abs(f.Packs)
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("config: packs: %w", err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			packs = append(packs, os.DirFS(filepath.Join(dir, e.Name())))
+// Shelf opens the node's schema packs: the program's, those that came and are in
+// the database, those in the packs folder. key opens stored records to try a new
+// pack on; nil where that is not asked for. Of a node without a database yet (st
+// nil) there are only the program's and the folder's.
+func (f *File) Shelf(ctx context.Context, st *store.Store, key *keys.StoreKey) (*packs.Shelf, error) {
+	d := directory.New(f.Node)
+	if st != nil {
+		var err error
+		if d, err = join.Directory(ctx, st, f.Node); err != nil {
+			return nil, err
 		}
 	}
-	return schemas.Load(packs...)
+	s := &packs.Shelf{Store: st, Directory: d, StoreKey: key, Folder: f.Abs(f.Packs), Manual: f.Adopt == AdoptManual}
+	return s, s.Load(ctx)
 }

@@ -67,7 +67,8 @@ inbox: ["*"]                     # 收到的哪些记录写入 exchange_inbox；
 notes: {every: 60s, limit: 2h}   # 数据头公告：多久发一次；对方多久没有公告即告警
 brakes: {floor: 50, delete_percent: 5, change_percent: 20, window: 1h}   # 一个来源在此时间内删、改某类记录超过此限即等待人工确认
 # archive: {after: 2160h}        # 数据段正文超过多久（2160h 为 90 天）移出数据库、存到 archive 目录；不写则不移
-packs: packs                     # 增补的数据规范包目录，可以没有
+packs: packs                     # 增补的数据规范包目录，只用于校验收到的记录，可以没有
+adopt: auto                      # 上级发布的新规范包：auto 证明兼容的自动采用，manual 一律人工决定
 trace: ""                        # 事件跟踪文件，排查时用
 test: false                      # 是否接收受众为 test 的试验数据
 `))

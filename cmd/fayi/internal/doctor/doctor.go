@@ -83,7 +83,7 @@ func Examine(ctx context.Context, path string, english bool) []Check {
 	if st != nil {
 		defer st.Close()
 	}
-	x.packs(c)
+	x.packs(c, st)
 	x.ports(c)
 	if id != nil && st != nil {
 		x.neighbours(c, id, st)
@@ -185,13 +185,21 @@ func (x *examiner) database(c *config.File) *store.Store {
 	return st
 }
 
-func (x *examiner) packs(c *config.File) {
-	r, err := c.Schemas()
+// packs looks at those of the program and the folder, and, where the database
+// can be read, at those that came.
+func (x *examiner) packs(c *config.File, st *store.Store) {
+	if st != nil {
+		if pending, err := st.Pending(x.ctx); err != nil || len(pending) > 0 {
+			st = nil
+		}
+	}
+	shelf, err := c.Shelf(x.ctx, st, nil)
 	if err != nil {
 		x.add("PACKS", store.CheckFault, "数据规范包有问题", "a schema pack has faults", "改正或移出 packs 目录", "correct it or move it out of the packs folder", err)
 		return
 	}
-	x.ok("PACKS", fmt.Sprintf("数据规范可用，%d 种记录", len(r.Types())), fmt.Sprintf("schemas load, %d record types", len(r.Types())))
+	n := len(shelf.Registry().Types())
+	x.ok("PACKS", fmt.Sprintf("数据规范可用，%d 种记录", n), fmt.Sprintf("schemas load, %d record types", n))
 }
 
 // ports tells whether the node listens already or could.

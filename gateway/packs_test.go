@@ -1,0 +1,114 @@
+package gateway_test
+
+import (
+	"database/sql"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fayi/crypto/sign"
+	"fayi/gateway/packfile"
+	"fayi/gateway/packs"
+	"fayi/gateway/store"
+	"fayi/schemas"
+)
+
+// edit replaces a text in a file of a pack.
+type edit struct{ file, old, new string }
+
+// nextPack is the program's pack under another version and first day, with edits
+// and right digests.
+func nextPack(t testing.TB, version, from string, edits ...edit) fs.FS {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, schemas.Embedded()); err != nil {
+		t.Fatal(err)
+	}
+	digests := func() map[string]string {
+		d, err := schemas.Digests(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := digests()
+	program, err := schemas.Read(schemas.Embedded())
+	if err != nil {
+		t.Fatal(err)
+	}
+	edits = append(edits, edit{"pack.json", `"version": "` + program.Version + `"`, `"version": "` + version + `"`}, edit{"pack.json", `"from": "` + program.From + `"`, `"from": "` + from + `"`})
+	replace := func(file, old, new string) {
+		path := filepath.Join(dir, file)
+		data, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(data), old) {
+			t.Fatalf("%s: no %s (%v)", file, old, err)
+		}
+		if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, e := range edits {
+		replace(e.file, e.old, e.new)
+	}
+	for name, digest := range digests() {
+		if digest != before[name] {
+			replace("pack.json", before[name], digest)
+		}
+	}
+	return os.DirFS(dir)
+}
+
+// The packs of the tests below change one type.
+var (
+	newVersion = edit{"pack.json", "\"name\": \"consultation\",\n   \"version\": 1", "\"name\": \"consultation\",\n   \"version\": 2"}
+	newField   = edit{"types/consultation.json", `"properties": {`, `"properties": {"newField": {"title": "新字段", "type": "string", "maxLength": 20, "x-sensitivity": "内部"},`}
+	stricter   = edit{"types/consultation.json", `["consultNo",`, `["consultNo","channel",`}
+)
+
+// signPack packs a folder, signed by a member's registrar.
+func (l *lab) signPack(t *testing.T, by string, fsys fs.FS) []byte {
+	t.Helper()
+	data, _, err := packfile.Build(fsys, by, l.registrar(t, by).Signer, nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// adoptAlone makes one node seal by a pack that nobody else was sent, as if the
+// stream that should have brought it were late everywhere else.
+func (l *lab) adoptAlone(t *testing.T, id string, data []byte) {
+	t.Helper()
+	parts, err := packfile.Split(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := packfile.Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := l.Member(id)
+	digest := store.Hash(sign.Sum(data))
+	err = m.Store.InTx(t.Context(), func(tx *sql.Tx) error {
+		for _, p := range parts {
+			row := store.PackPart{Origin: f.Statement.Node, Digest: digest, Part: p.Part, Parts: p.Parts, Name: p.Pack, Version: p.Version, Data: p.Data}
+			if err := m.Store.SavePackParts(t.Context(), tx, []store.PackPart{row}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := store.Pack{Origin: f.Statement.Node, Digest: digest, Name: f.Statement.Name, Version: f.Statement.Version, State: packs.Adopted, Seen: 1, Decided: 1}
+	if _, err := m.Store.AddPack(t.Context(), row, true); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Node.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
