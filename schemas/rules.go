@@ -37,7 +37,7 @@ type Rule struct {
 // bounded apart because each reads a whole array.
 const (
 	maxRules     = 200
-	maxRuleNodes = 4000
+	maxRuleNodes = 2000
 	maxListNodes = 64
 )
 

@@ -192,7 +192,7 @@ func TestBrokenRules(t *testing.T) {
 			t.Errorf("%s:\n%s%v", name, diff, err)
 		}
 	}
-	// What a judgement may cost is bounded: 3,900 parts are taken, 4,100 are not.
+	// What a judgement may cost is bounded: 1,950 parts are taken, 2,150 are not.
 	dear := func(n int) string {
 		var list []string
 		for i := range n {
@@ -200,11 +200,11 @@ func TestBrokenRules(t *testing.T) {
 		}
 		return "[" + strings.Join(list, ",") + "]"
 	}
-	if _, err := Load(smallPack(t, [3]string{file, "", dear(50)})); err != nil {
-		t.Errorf("50 long rules: %v", err)
+	if _, err := Load(smallPack(t, [3]string{file, "", dear(26)})); err != nil {
+		t.Errorf("26 long rules: %v", err)
 	}
-	if _, err := Load(smallPack(t, [3]string{file, "", dear(60)})); err == nil || !strings.Contains(err.Error(), "parts") {
-		t.Errorf("60 long rules: %v", err)
+	if _, err := Load(smallPack(t, [3]string{file, "", dear(30)})); err == nil || !strings.Contains(err.Error(), "parts") {
+		t.Errorf("30 long rules: %v", err)
 	}
 	if _, err := Load(smallPack(t, [3]string{"rules/other.json", "", smallRule})); err == nil {
 		t.Error("rules of a type that is not there are taken")

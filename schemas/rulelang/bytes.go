@@ -71,7 +71,7 @@ const (
 // Bytes judges the rule by the values that lie at the spans, in the order of the slots. Every value must be strict JSON of the kind the rule
 // was compiled for; of anything else only that it does not panic is promised.
 func (e *Expr) Bytes(d []byte, at []Span, w Where) Truth {
-	m := machine{d, at, w}
+	m := machine{d: d, at: at, w: w}
 	return m.truth(e.root)
 }
 
@@ -79,12 +79,42 @@ type machine struct {
 	d  []byte
 	at []Span
 	w  Where
+
+	plain [4]plainText // long texts with escapes, read once however often the rule names them; an array, so that nothing leaves the stack
+	held  int
+}
+
+// longText is the size of raw texts that are worth keeping when read.
+const longText = 256
+
+type plainText struct {
+	slot int
+	text []byte
 }
 
 func (m *machine) there(n *node) bool { return n.slot < len(m.at) && m.at[n.slot].End > 0 }
 
 // raw is the JSON of a member that is there.
 func (m *machine) raw(n *node) []byte { return m.d[m.at[n.slot].Start:m.at[n.slot].End] }
+
+// content is what the text of a member that is there says. Only one with escapes is copied.
+func (m *machine) content(n *node) []byte {
+	raw := m.raw(n)
+	if len(raw) < 2 || bytes.IndexByte(raw, '\\') < 0 {
+		return content(raw)
+	}
+	for _, p := range m.plain[:m.held] {
+		if p.slot == n.slot {
+			return p.text
+		}
+	}
+	text := unescaped(raw)
+	if len(raw) > longText && m.held < len(m.plain) {
+		m.plain[m.held] = plainText{n.slot, text}
+		m.held++
+	}
+	return text
+}
 
 func (m *machine) truth(n *node) Truth {
 	switch n.code {
@@ -294,7 +324,7 @@ func (m *machine) text(n *node) (b []byte, ok bool) {
 		if !m.there(n) {
 			return nil, false
 		}
-		return content(m.raw(n)), true
+		return m.content(n), true
 	case opPart:
 		b, ok := m.text(n.kids[0])
 		if !ok {
@@ -329,7 +359,7 @@ func (m *machine) day(n *node) int64 {
 		return digits(b[6:14])
 	case opMember:
 		if m.there(n) {
-			return day(content(m.raw(n)))
+			return day(m.content(n))
 		}
 	}
 	return 0
@@ -340,8 +370,8 @@ func (m *machine) times(n *node) Truth {
 	if !m.there(l) || !m.there(r) {
 		return Unknown
 	}
-	a, fa, ok := instant(content(m.raw(l)))
-	b, fb, known := instant(content(m.raw(r)))
+	a, fa, ok := instant(m.content(l))
+	b, fb, known := instant(m.content(r))
 	if !ok || !known {
 		return Unknown
 	}

@@ -109,6 +109,11 @@ func TestLanguage(t *testing.T) {
 			t.Errorf("%s of %s: %d, want %d", c.Check, c.Object, got, want)
 		}
 	}
+	long := `"` + strings.Repeat(`\u6cd5a`, 200) + `"` // kept when read for the first time
+	if got := judge(t, `length(name) == 400 and ends(name, "法a") and part(name, 1, 2) == "法a" and length(name) < 401 and ends(id, "法a") and length(id) == 400 and name == id`,
+		`{"name":`+long+`,"id":`+long+`}`, Where{}); got != True {
+		t.Errorf("long texts: %d", got)
+	}
 	if got := judge(t, `in_territory(code)`, `{"code":"610102"}`, Where{}); got != Unknown {
 		t.Errorf("without a territory: %d", got)
 	}

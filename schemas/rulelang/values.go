@@ -35,8 +35,13 @@ func content(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\\') < 0 {
 		return raw[1 : len(raw)-1]
 	}
+	return unescaped(raw)
+}
+
+// unescaped is what a JSON text says, always a copy, so that the record and the spans stay on the stack of whoever asks.
+func unescaped(raw []byte) []byte {
 	var s string
-	if json.Unmarshal(bytes.Clone(raw), &s) != nil { // a copy, so that what is read stays on the stack of whoever asks
+	if json.Unmarshal(bytes.Clone(raw), &s) != nil {
 		return nil
 	}
 	return []byte(s)
