@@ -129,6 +129,9 @@ func (w *world) aidCase(o *object, city *city, i, v int, full bool) string {
 	o.str("education", pick(&r, []string{"81", "71", "71", "71", "61", "31"}))
 	o.str("workUnit", pick(&r, []string{"务农", "自由职业", "灵活就业", "建筑工地务工"}))
 	crowd := pick(&r, p.crowds)
+	if who.male && crowd == "01" { // women, by the pack's rule
+		crowd = "99"
+	}
 	if !who.male && crowd != "01" {
 		o.strs("crowd", []string{"01", crowd})
 	} else {

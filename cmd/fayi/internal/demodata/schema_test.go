@@ -9,8 +9,8 @@ import (
 	"fayi/schemas"
 )
 
-// TestAgainstThePack validates every record with the national pack: a good one has no fault, a spoilt one exactly the fault
-// it announces. What the pack does not judge (JSON itself, keys, types) is judged by TestDefectsSpread.
+// TestAgainstThePack validates every record with the national pack: a good one has no fault and deserves no remark, a spoilt one has exactly the
+// fault it announces. What the pack does not judge (JSON itself, keys, types) is judged by TestDefectsSpread.
 func TestAgainstThePack(t *testing.T) {
 	reg, err := schemas.Load(schemas.Embedded())
 	if err != nil {
@@ -39,6 +39,11 @@ func TestAgainstThePack(t *testing.T) {
 			continue
 		}
 		faults := typ.Validate(r.Data)
+		if r.Bad == nil {
+			if told := typ.Remarks(r.Data, schemas.Where{Territory: []string{r.Node}}); len(told) > 0 {
+				t.Errorf("good %s deserves a remark: %s %s\n%s", r.Type, told[0].Pointer, told[0].Message, r.Data)
+			}
+		}
 		switch {
 		case r.Bad == nil && len(faults) > 0:
 			t.Fatalf("good %s has %d faults, first %s %s: %s\n%s", r.Type, len(faults), faults[0].Code, faults[0].Pointer, faults[0].Message, r.Data)

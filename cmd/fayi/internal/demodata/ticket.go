@@ -104,7 +104,11 @@ func (w *world) ticket(o *object, city *city, i, v int, full bool) string {
 	}
 	o.str("callerArea", caller.home.county())
 	o.str("callerTown", caller.home.code[:9])
-	o.strs("crowd", []string{c.crowd})
+	crowd := c.crowd
+	if caller.male && crowd == "01" { // women, by the pack's rule
+		crowd = "99"
+	}
+	o.strs("crowd", []string{crowd})
 	o.str("kind", c.kind)
 	o.str("service", c.service)
 	o.str("matter", c.matter)
