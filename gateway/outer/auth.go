@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -293,6 +294,20 @@ func (a *auth) sign(s *signed, secret []byte) string {
 		return base64.StdEncoding.EncodeToString(sum)
 	}
 	return hex.EncodeToString(sum)
+}
+
+// unsigned is a query without the parameter that holds the signature.
+func (a *auth) unsigned(query url.Values) url.Values {
+	if a.query == nil {
+		return query
+	}
+	query = maps.Clone(query)
+	for _, m := range a.query.members {
+		if slices.Contains(m.Names(), "auth.sign") {
+			query.Del(m.name)
+		}
+	}
+	return query
 }
 
 // signs reports whether there is a signature at all.

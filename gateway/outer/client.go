@@ -229,7 +229,7 @@ func (c *Compiled) render(o *operation, values *Node, keys *Keys, session string
 	if len(keys.secrets) == 0 {
 		return nil, fmt.Errorf("%w: none read", ErrSecret)
 	}
-	s.path, s.query, s.body, s.doc = c.fullPath(m.path), m.query, m.body, top(doc, o.body)
+	s.path, s.query, s.body, s.doc = c.fullPath(m.path), a.unsigned(m.query), m.body, top(doc, o.body)
 	v.Get("auth").Set("sign", Text(a.sign(s, keys.secrets[0])))
 	m, _, err = c.fill(o, v)
 	return m, err

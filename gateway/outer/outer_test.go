@@ -67,6 +67,15 @@ operations:
     answer: {number: $.SubmitThirdResponse.SubmitThirdResult!any.Number}
 `
 
+// shapeQ signs in the query and keeps empty members, as old form services do.
+const shapeQ = `
+transport: {base: "%s", body: form, answer: xml, charset: gb18030, empty: keep}
+auth: {kind: signature, algorithm: sha256, appId: q1, secrets: ["file:k"], text: "{query}&{body}&{secret}", encoding: HEX, timestamp: unixMilli, query: {app: "{auth.appId}", ts: "{auth.timestamp}", sig: "{auth.sign}"}, headers: {X-Nonce: "{auth.nonce}"}}
+response: {success: {path: $.Rsp.@ret, in: ["0"]}}
+operations:
+  offer: {path: /new.do, query: {v: "{round}"}, request: {xh: "{handoffId}", bt: "{title}", kong: "{nothing}"}, answer: {number: $.Rsp.Case.@no}}
+`
+
 func compile(t testing.TB, text string, args ...any) *outer.Compiled {
 	t.Helper()
 	var i outer.Interface
@@ -117,6 +126,7 @@ func TestBothEndsSpeakFromOneDescription(t *testing.T) {
 		{"SOAP, UTF-8", shapeB, []any{"utf-8", "1.1"}, values("handoffId", "HO-1", "round", "2", "title", "𠮷<&>\"彣\n"), map[string]string{"handoffId": "HO-1", "round": "2", "title": "𠮷<&>\"彣\n"}},
 		{"SOAP, GBK, HTTP/1.0", shapeB, []any{"gbk", "1.0"}, values("handoffId", "HO-1", "round", "2", "title", "𠮷䶮彣"), map[string]string{"handoffId": "HO-1", "round": "2", "title": "𠮷䶮彣"}},
 		{"SOAP, GB18030", shapeB, []any{"gb18030", "1.1"}, values("handoffId", "HO-1", "round", "2", "title", "𠮷䶮彣"), map[string]string{"title": "𠮷䶮彣"}},
+		{"form, XML, signed query, GB18030", shapeQ, nil, values("handoffId", "HO-1", "round", "2", "title", "陆"), map[string]string{"handoffId": "HO-1", "round": "2", "title": "陆"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -288,16 +288,8 @@ func (s *Server) check(r *http.Request, o *operation, id *Node, query url.Values
 	if !a.signs() {
 		return nil
 	}
-	if a.query != nil {
-		query = maps.Clone(query)
-		for _, m := range a.query.members {
-			if m.uses("auth.sign") {
-				query.Del(m.name)
-			}
-		}
-	}
 	in := &signed{
-		method: r.Method, path: r.URL.Path, query: query, body: body, doc: top(doc, o.body),
+		method: r.Method, path: r.URL.Path, query: a.unsigned(query), body: body, doc: top(doc, o.body),
 		timestamp: id.Get("timestamp").Value(), nonce: id.Get("nonce").Value(), session: id.Get("session").Value(),
 	}
 	if app := id.Get("appId"); app != nil && !equal(app.Value(), a.AppID) {
@@ -320,8 +312,6 @@ func (s *Server) check(r *http.Request, o *operation, id *Node, query url.Values
 	}
 	return nil
 }
-
-func (t *Template) uses(name string) bool { return slices.Contains(t.Names(), name) }
 
 // write answers in the peer's words: its success test is made true, or the first
 // rule that gives the class.

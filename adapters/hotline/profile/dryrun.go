@@ -181,8 +181,12 @@ func (p *Profile) Summary() Summary {
 		warn("calls.transport.base", "明文 HTTP：内容可被途中读到，应走专线或国密网关", "plain HTTP can be read on the way; use a dedicated line or a TLCP gateway")
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Maps)) {
+		var pairs []string
 		for _, ours := range slices.Sorted(maps.Keys(p.Maps[name].Coarser)) {
-			warn("maps."+name, fmt.Sprintf("%s 在对方那里成为 %s，往返会丢失区别", ours, p.Maps[name].Coarser[ours]), fmt.Sprintf("%s becomes %s at the peer; the difference is lost", ours, p.Maps[name].Coarser[ours]))
+			pairs = append(pairs, ours+"→"+p.Maps[name].Coarser[ours])
+		}
+		if len(pairs) > 0 {
+			warn("maps."+name, "对方没有细分，往返会丢失区别："+strings.Join(pairs, "，"), "the peer does not tell these apart: "+strings.Join(pairs, ", "))
 		}
 	}
 	if !p.Capabilities.QueryBySourceID && p.Sheet == nil {
