@@ -10,6 +10,7 @@ import (
 	"fayi/crypto/sign"
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
+	"fayi/gateway/sequencer"
 	"fayi/outbox"
 )
 
@@ -139,6 +140,8 @@ type SourceStatus struct {
 	Waiting int64     `json:"waiting"` // bounded: a large figure means at least that many
 	Oldest  time.Time `json:"oldest,omitzero"`
 	Leader  bool      `json:"leader"` // this process works on it
+	Taken   int64     `json:"taken"`  // rows of another database that are sealed, and lie there until a reader has stored them
+	Error   string    `json:"error,omitempty"`
 }
 
 // FaultCount counts a code against a sender.
@@ -161,11 +164,12 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 		out.Links = append(out.Links, l.State())
 	}
 	for i, s := range n.sequencers {
-		waiting, oldest, err := s.Waiting(ctx)
+		one, err := n.sourceStatus(ctx, s)
 		if err != nil {
 			return nil, err
 		}
-		out.Sources = append(out.Sources, SourceStatus{s.Source.Name, s.Source.Table, waiting, oldest, n.leases[i].Held()})
+		one.Leader = n.leases[i].Held()
+		out.Sources = append(out.Sources, one)
 	}
 	tallies, err := n.cfg.Store.Tallies(ctx)
 	if err != nil {
@@ -197,6 +201,26 @@ func (n *Node) getStatus(_ *APIKey, w http.ResponseWriter, r *http.Request) erro
 	}
 	writeJSON(w, http.StatusOK, s)
 	return nil
+}
+
+// sourceLimit is how long a status waits for the database of a source.
+const sourceLimit = 2 * time.Second
+
+// sourceStatus asks a source's outbox. A database of its own that does not answer
+// is told, not an error: a status of the rest is worth more then.
+func (n *Node) sourceStatus(ctx context.Context, s *sequencer.Sequencer) (SourceStatus, error) {
+	out := SourceStatus{Source: s.Source.Name, Table: s.Source.Table}
+	ask, cancel := context.WithTimeout(ctx, sourceLimit)
+	defer cancel()
+	var err error
+	if out.Waiting, out.Oldest, err = s.Waiting(ask); err != nil && s.Source.DB == nil {
+		return out, err
+	} else if err != nil {
+		out.Error = err.Error()
+	}
+	out.Taken, err = s.Taken(ctx)
+	out.Waiting = max(0, out.Waiting-out.Taken)
+	return out, err
 }
 
 // refusedRow is a rejected row without its contents.

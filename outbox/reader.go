@@ -80,8 +80,9 @@ func NewReader(db *sql.DB, d Dialect, table string) (*Reader, error) {
 
 // head is what is read of a row before its body.
 type head struct {
-	id   uint64
-	size int64
+	id      uint64
+	size    int64
+	created time.Time
 }
 
 // Read returns waiting rows in order of id, and whether more wait. It takes no locks and waits for nobody's: it sees what is committed, and a
@@ -165,9 +166,9 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 		if len(conds) > 0 {
 			q += " WHERE " + strings.Join(conds, " AND ")
 		}
-		n, err := r.page(ctx, q+" ORDER BY id LIMIT "+strconv.Itoa(want), args, func(h head, created time.Time) {
+		n, err := r.page(ctx, q+" ORDER BY id LIMIT "+strconv.Itoa(want), args, func(h head) {
 			last = h.id
-			if len(out) < want && (lim.Skip == nil || !lim.Skip(h.id, created)) {
+			if len(out) < want && (lim.Skip == nil || !lim.Skip(h.id, h.created)) {
 				out = append(out, h)
 			}
 		})
@@ -180,7 +181,20 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 	}
 }
 
-func (r *Reader) page(ctx context.Context, query string, args []any, each func(head, time.Time)) (n int, err error) {
+// Identities returns the rows that wait, at most limit of them and without those that skip names, with ID and Created only.
+func (r *Reader) Identities(ctx context.Context, limit int, skip func(id uint64, created time.Time) bool) ([]Row, error) {
+	heads, err := r.headsOf(ctx, "", Limit{Rows: limit, Skip: skip})
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]Row, min(len(heads), limit))
+	for i := range rows {
+		rows[i] = Row{ID: heads[i].id, Created: heads[i].created}
+	}
+	return rows, nil
+}
+
+func (r *Reader) page(ctx context.Context, query string, args []any, each func(head)) (n int, err error) {
 	rs, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return 0, err
@@ -194,7 +208,7 @@ func (r *Reader) page(ctx context.Context, query string, args []any, each func(h
 			return n, err
 		}
 		t, _ := r.d.parseTime(created)
-		each(head{uint64(id), size}, t)
+		each(head{uint64(id), size, t})
 		n++
 	}
 	return n, rs.Err()
@@ -254,7 +268,7 @@ func (r *Reader) Waiting(ctx context.Context) (n int64, oldest time.Time, err er
 	if err := r.db.QueryRowContext(ctx, q).Scan(&n); err != nil {
 		return 0, time.Time{}, fmt.Errorf("outbox: count %s: %w", r.table, err)
 	}
-	_, err = r.page(ctx, "SELECT id, 0, "+r.d.time("created")+" FROM "+r.table+" ORDER BY id LIMIT 1", nil, func(_ head, t time.Time) { oldest = t })
+	_, err = r.page(ctx, "SELECT id, 0, "+r.d.time("created")+" FROM "+r.table+" ORDER BY id LIMIT 1", nil, func(h head) { oldest = h.created })
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("outbox: read %s: %w", r.table, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"fayi/cmd/fayi/internal/config"
+	"fayi/gateway/sequencer"
+	"fayi/gateway/store"
 	"fayi/gateway/strictyaml"
 	"fayi/outbox"
 	"fayi/outbox/triggers"
@@ -42,6 +44,36 @@ func findSource(c *config.File, name string) (config.Source, error) {
 			hintZH: "可用的有 " + strings.Join(names, "、"), hintEN: "there are " + strings.Join(names, ", ")}
 	}
 	return c.Sources[i], nil
+}
+
+// sourceOf makes a source ready; a database of its own is not asked yet.
+func sourceOf(c *config.File, s config.Source) (sequencer.Source, error) {
+	src := sequencer.Source{Name: s.Name, Table: s.Table, Types: s.Types, Ops: s.Ops, Prefix: s.Prefix, MaxTaken: s.MaxTaken}
+	dsn, err := c.SourceDSN(s)
+	if err != nil || dsn == "" {
+		return src, err
+	}
+	if src.DB, err = store.OpenForeign(dsn); err != nil {
+		return src, badDSN()
+	}
+	return src, nil
+}
+
+func closeSources(list []sequencer.Source) {
+	for _, s := range list {
+		if s.DB != nil {
+			s.DB.Close()
+		}
+	}
+}
+
+// atHome refuses what writes into a source's outbox where that is a database of its own.
+func atHome(s config.Source) error {
+	if s.DSN == "" {
+		return nil
+	}
+	return &said{code: "REMOTE_SOURCE", zh: "来源 " + s.Name + " 的发件表在业务库中，节点不写它", en: "the outbox of source " + s.Name + " is in the business database; the node does not write to it",
+		hintZH: "在业务系统中改好后照常写入；或用 -source 换一个来源", hintEN: "correct it in the business system, or choose another source"}
 }
 
 // sourceDSN is the MySQL database a source's outbox is in: its own or the node's.

@@ -20,6 +20,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -154,19 +155,25 @@ func open(t *testing.T, bin, id, dir, more string) *process {
 	return p
 }
 
+// nextPort is where ports goes on looking: tests run in parallel and do not
+// listen at once.
+var nextPort = atomic.Int32{}
+
 // ports finds free ports below those the system hands out by itself: a node
 // that is down for a moment must find its own free again.
 func ports(t *testing.T, n int) (addrs []string) {
 	t.Helper()
-	for port := 20_000 + os.Getpid()%5_000; len(addrs) < n && port < 32_000; port++ {
-		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	nextPort.CompareAndSwap(0, int32(20_000+os.Getpid()%5_000))
+	for len(addrs) < n {
+		port := nextPort.Add(1)
+		if port > 32_000 {
+			t.Fatal("no free ports")
+		}
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port)))
 		if l, err := net.Listen("tcp", addr); err == nil {
 			l.Close()
 			addrs = append(addrs, addr)
 		}
-	}
-	if len(addrs) < n {
-		t.Fatal("no free ports")
 	}
 	return addrs
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fayi/cmd/fayi/internal/config"
+	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 	"fayi/outbox"
 	"fayi/schemas"
@@ -41,6 +42,8 @@ type waitingJSON struct {
 	Waiting int64      `json:"waiting"`
 	AtLeast bool       `json:"at_least"` // counting stopped at Waiting
 	Oldest  *time.Time `json:"oldest"`   // null if nothing waits
+	Taken   int64      `json:"taken"`    // sealed, and kept in the source's own database until a reader has stored them
+	Error   string     `json:"error,omitempty"`
 }
 
 type rejectedCount struct {
@@ -84,7 +87,7 @@ func outboxStatus(ctx context.Context, e *env, args []string) int {
 		e.json(map[string]any{"sources": waiting, "rejected": rejected, "held": held})
 		return exitOK
 	}
-	rows := [][]string{{e.text("来源", "SOURCE"), e.text("表", "TABLE"), e.text("等待发送", "WAITING"), e.text("最早一条", "OLDEST")}}
+	rows := [][]string{{e.text("来源", "SOURCE"), e.text("表", "TABLE"), e.text("等待发送", "WAITING"), e.text("最早一条", "OLDEST"), e.text("已封装待回执", "AWAITING RECEIPT")}}
 	for _, w := range waiting {
 		n, oldest := strconv.FormatInt(w.Waiting, 10), "-"
 		if w.AtLeast {
@@ -93,7 +96,14 @@ func outboxStatus(ctx context.Context, e *env, args []string) int {
 		if w.Oldest != nil {
 			oldest = w.Oldest.Local().Format(time.DateTime)
 		}
-		rows = append(rows, []string{w.Source, w.Table, n, oldest})
+		taken := ""
+		if w.Taken > 0 {
+			taken = strconv.FormatInt(w.Taken, 10)
+		}
+		if w.Error != "" {
+			n, oldest = e.text("连不上", "no answer"), "-"
+		}
+		rows = append(rows, []string{w.Source, w.Table, n, oldest, taken})
 	}
 	e.table(rows)
 	e.showHeld(held)
@@ -115,25 +125,52 @@ func (e *env) stateText(s outbox.State) string {
 	return e.text(or(zh[s], string(s)), string(s))
 }
 
+// countWaiting asks every source. A database of its own that does not answer is told in its line; the others are told all the same.
 func countWaiting(ctx context.Context, st *store.Store, c *config.File) ([]waitingJSON, error) {
 	out := []waitingJSON{}
 	for _, s := range c.Sources {
-		r, err := outbox.NewReader(st.DB(), st.Dialect(), s.Table)
+		w, err := countSource(ctx, st, c, s)
 		if err != nil {
 			return nil, err
-		}
-		n, oldest, err := r.Waiting(ctx)
-		if err != nil {
-			return nil, &said{code: "NO_TABLE", zh: "读不了来源 " + s.Name + " 的表 " + s.Table, en: "table " + s.Table + " of source " + s.Name + " cannot be read", err: err,
-				hintZH: "运行 fayi outbox install -apply 建表", hintEN: "create it with fayi outbox install -apply"}
-		}
-		w := waitingJSON{Source: s.Name, Table: s.Table, Waiting: n, AtLeast: n >= outbox.MaxWaiting}
-		if n > 0 {
-			w.Oldest = &oldest
 		}
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+const sourceLimit = 5 * time.Second // for a database of its own
+
+func countSource(ctx context.Context, st *store.Store, c *config.File, s config.Source) (waitingJSON, error) {
+	w := waitingJSON{Source: s.Name, Table: s.Table}
+	src, err := sourceOf(c, s)
+	if err != nil {
+		return w, err
+	}
+	defer closeSources([]sequencer.Source{src})
+	r, err := src.Reader(st)
+	if err != nil {
+		return w, err
+	}
+	ask, cancel := context.WithTimeout(ctx, sourceLimit)
+	defer cancel()
+	n, oldest, err := r.Waiting(ask)
+	switch {
+	case err != nil && src.DB == nil:
+		return w, &said{code: "NO_TABLE", zh: "读不了来源 " + s.Name + " 的表 " + s.Table, en: "table " + s.Table + " of source " + s.Name + " cannot be read", err: err,
+			hintZH: "运行 fayi outbox install -apply 建表", hintEN: "create it with fayi outbox install -apply"}
+	case err != nil:
+		w.Error = err.Error()
+	}
+	if src.DB != nil {
+		if w.Taken, err = st.CountTaken(ctx, s.Name); err != nil {
+			return w, err
+		}
+	}
+	w.AtLeast = n >= outbox.MaxWaiting
+	if w.Waiting = max(0, n-w.Taken); w.Waiting > 0 {
+		w.Oldest = &oldest
+	}
+	return w, nil
 }
 
 // maxCounted bounds the rejected rows that status groups.
@@ -447,6 +484,9 @@ func retry(ctx context.Context, st *store.Store, c *config.File, id uint64, payl
 	}
 	if r.State != outbox.StateOpen {
 		return fail(outbox.ErrNotOpen)
+	}
+	if err := atHome(c.Sources[i]); err != nil {
+		return fail(err)
 	}
 	if dry {
 		out.Outcome = "would_resubmit"

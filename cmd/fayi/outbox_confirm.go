@@ -103,11 +103,15 @@ type heldJSON struct {
 func heldTypes(ctx context.Context, st *store.Store, c *config.File) ([]heldJSON, error) {
 	out := []heldJSON{}
 	for _, s := range c.Sources {
-		r, err := outbox.NewReader(st.DB(), st.Dialect(), s.Table)
+		src, err := sourceOf(c, s) // the process ends with its connections
 		if err != nil {
 			return nil, err
 		}
-		held, err := sequencer.HeldOf(ctx, st, sequencer.Source{Name: s.Name, Table: s.Table}, r)
+		r, err := src.Reader(st)
+		if err != nil {
+			return nil, err
+		}
+		held, err := sequencer.HeldOf(ctx, st, src, r)
 		if err != nil {
 			return nil, err
 		}

@@ -148,18 +148,13 @@ func (p *publishing) prepare(ctx context.Context, c *config.File, typ, source, k
 	if p.typ, err = findType(p.reg, typ); err != nil {
 		return err
 	}
-	i := 0
-	if source != "" {
-		if i = slices.IndexFunc(c.Sources, func(s config.Source) bool { return s.Name == source }); i < 0 {
-			var names []string
-			for _, s := range c.Sources {
-				names = append(names, s.Name)
-			}
-			return &said{code: "NO_SOURCE", zh: "配置中没有来源 " + source, en: "no source " + source + " is configured",
-				hintZH: "可用的有 " + strings.Join(names, "、"), hintEN: "there are " + strings.Join(names, ", ")}
-		}
+	if p.source, err = findSource(c, source); err == nil {
+		err = atHome(p.source)
 	}
-	p.source, p.territory = c.Sources[i], territoryOf(c.Node)
+	if err != nil {
+		return err
+	}
+	p.territory = territoryOf(c.Node)
 	mayType := slices.Contains(p.source.Types, config.Any) || slices.Contains(p.source.Types, typ)
 	if p.typ.System() || !mayType || !slices.Contains(p.source.Ops, string(p.op)) {
 		return &said{code: "NOT_YOURS", zh: fmt.Sprintf("来源 %s 无权对 %s 执行 %s", p.source.Name, typ, p.op), en: fmt.Sprintf("source %s may not %s %s", p.source.Name, p.op, typ),

@@ -63,6 +63,7 @@ func (e *env) serve(ctx context.Context, path string, asJSON, verbose bool) erro
 		return err
 	}
 	defer n.Close()
+	defer closeSources(cfg.Sources)
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -126,7 +127,11 @@ func nodeConfig(c *config.File, st *store.Store, id *keys.Identity, log *slog.Lo
 		cfg.Peers = append(cfg.Peers, peer)
 	}
 	for _, s := range c.Sources {
-		cfg.Sources = append(cfg.Sources, sequencer.Source{Name: s.Name, Table: s.Table, Types: s.Types, Ops: s.Ops, Prefix: s.Prefix})
+		src, err := sourceOf(c, s)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Sources = append(cfg.Sources, src)
 	}
 	return cfg, nil
 }

@@ -36,6 +36,8 @@ type batch struct {
 	spent     map[string]int64       // rows let through or turned away by a person's decision, by type
 	outcomes  map[*outbox.Row]string // for the trace
 	trials    map[int64]*store.PackTrial
+
+	lines map[*outbox.Row][]store.Line // where rows of a source in another database are
 }
 
 // appending is what one stream gains.
@@ -63,6 +65,7 @@ func newBatch(s *Sequencer) *batch {
 	return &batch{
 		s: s, registry: s.Schemas(), streams: map[string]*appending{}, replaced: map[string][]store.Pos{},
 		tallied: map[string]*Tally{}, spent: map[string]int64{}, outcomes: map[*outbox.Row]string{}, trials: map[int64]*store.PackTrial{},
+		lines: map[*outbox.Row][]store.Line{},
 	}
 }
 
@@ -116,6 +119,14 @@ func (b *batch) decide(ctx context.Context) error {
 		if b.outranked(rec) {
 			b.tally(rec.row.Type).Superseded++
 			b.took(rec.row, "superseded")
+			continue
+		}
+		if known, err := b.recognise(ctx, rec); known || err != nil {
+			if err != nil {
+				return err
+			}
+			b.tally(rec.row.Type).Unchanged++
+			b.took(rec.row, "unchanged")
 			continue
 		}
 		changed := false
@@ -233,6 +244,9 @@ func (a *appending) add(b *batch, rec *record) bool {
 	exists := known && l.Op == seal.Put
 	same := exists && rec.repeats(l) || !exists && rec.row.Op == seal.Del
 	if same && !rec.row.Resend() && !a.open[l.Pos] {
+		if known {
+			b.note(rec.row, a, l.Pos)
+		}
 		return false
 	}
 	a.turn.count(rec.row.Op, exists, same, l)
@@ -249,6 +263,7 @@ func (a *appending) add(b *batch, rec *record) bool {
 		Pos: store.Pos{Gen: a.gen, Seq: a.stream.Seq + uint64(len(a.lines))},
 	}
 	a.changed[rec.keyHash] = rec.row
+	b.note(rec.row, a, a.latest[rec.keyHash].Pos)
 	return true
 }
 

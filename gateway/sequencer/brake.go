@@ -61,7 +61,7 @@ const maxTypes = 64
 // read reads what waits, but for types that wait for a person, within the limit
 // it returns.
 func (s *Sequencer) read(ctx context.Context) (*waiting, outbox.Limit, error) {
-	lim := outbox.Limit{Rows: roundRows, Bytes: roundBytes}
+	lim := outbox.Limit{Rows: roundRows, Bytes: roundBytes, Skip: s.foreign.skip()}
 	if len(s.brakes) > 0 {
 		if err := s.loadBrakes(ctx); err != nil {
 			return nil, lim, err

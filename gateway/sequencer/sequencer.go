@@ -1,6 +1,7 @@
 package sequencer
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"fayi/crypto/keys"
-	"fayi/crypto/seal"
 	"fayi/gateway/directory"
 	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
@@ -23,11 +23,23 @@ import (
 
 // Source is one business system's outbox table and what it may publish.
 type Source struct {
-	Name   string   // in every line it publishes
-	Table  string   // in the node's database
-	Types  []string // record types it may publish; "*" for all
-	Ops    []string // put, del
-	Prefix string   // of every key; "" for any
+	Name  string  // in every line it publishes
+	Table string  // in the node's database, or in DB
+	DB    *sql.DB // a MySQL database of its own, see store.OpenForeign; nil: the node's
+	// MaxTaken is how many rows of DB may be taken and not yet covered by a receipt: above it the source waits
+	// (design §5). 0: DefaultMaxTaken.
+	MaxTaken int
+	Types    []string // record types it may publish; "*" for all
+	Ops      []string // put, del
+	Prefix   string   // of every key; "" for any
+}
+
+// Reader reads the source's outbox, wherever it is.
+func (src *Source) Reader(st *store.Store) (*outbox.Reader, error) {
+	if src.DB != nil {
+		return outbox.NewReader(src.DB, outbox.MySQL, src.Table)
+	}
+	return outbox.NewReader(st.DB(), st.Dialect(), src.Table)
 }
 
 // Sequencer seals what one source publishes. Its fields are set once; Round is
@@ -54,6 +66,8 @@ type Sequencer struct {
 	Log      *slog.Logger
 
 	reader  *outbox.Reader
+	foreign *foreign // of a source in another database
+	opened  []opened // segments that lineAt has open
 	hashes  *Hashes
 	ahead   *ahead                 // nil for none
 	nextGen map[string]bool        // streams whose database was found behind heads.journal
@@ -74,8 +88,11 @@ type Tally = store.Tally
 // left, so their next segment opens a new generation (protocol §6).
 func (s *Sequencer) Init(ctx context.Context) error {
 	var err error
-	if s.reader, err = outbox.NewReader(s.Store.DB(), s.Store.Dialect(), s.Source.Table); err != nil {
+	if s.reader, err = s.Source.Reader(s.Store); err != nil {
 		return err
+	}
+	if s.Source.DB != nil {
+		s.foreign = &foreign{db: s.Source.DB, max: cmp.Or(s.Source.MaxTaken, DefaultMaxTaken)}
 	}
 	s.hashes = NewHashes(s.StoreKey)
 	s.nextGen = map[string]bool{}
@@ -115,7 +132,12 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	if now := time.Now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
 		return 0, false, problem.New(problem.KeyEnded, "this node's own certificate is good from %s to %s", s.Cert.NotBefore(), s.Cert.NotAfter())
 	}
+	if ok, err := s.foreign.begin(ctx, s); !ok || err != nil {
+		return 0, false, err
+	}
+	began := time.Now()
 	w, lim, err := s.read(ctx)
+	s.foreign.looked(began)
 	if err != nil || len(w.rows) == 0 {
 		return 0, false, err
 	}
@@ -140,7 +162,7 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	}
 	err = s.Store.Append(ctx, appends, func(ctx context.Context, tx *sql.Tx) error {
 		if len(b.rejected) > 0 {
-			if err := outbox.Reject(ctx, tx, s.Store.Dialect(), s.Source.Name, s.Source.Table, b.rejected); err != nil {
+			if err := outbox.Reject(ctx, tx, s.Store.Dialect(), s.Source.Name, s.copied(), b.rejected); err != nil {
 				return err
 			}
 		}
@@ -155,16 +177,21 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 		if err := s.spendBrakes(ctx, tx, b.spent, !more); err != nil {
 			return err
 		}
+		if s.foreign != nil {
+			return s.foreign.take(ctx, tx, s, b, rows)
+		}
 		return s.reader.Remove(ctx, tx, rows)
 	})
 	switch {
 	case errors.Is(err, store.ErrHeadMoved), errors.Is(err, outbox.ErrTaken), errors.Is(err, store.ErrOutcomeUnknown):
 		// Somebody else was faster, or it is not known whether this commit
 		// happened: either way the tables decide, and they are read again.
+		s.foreign.unsure()
 		return 0, true, nil
 	case err != nil:
 		return 0, false, fmt.Errorf("sequence %s: %w", s.Source.Name, err)
 	}
+	s.foreign.committed(b, rows)
 	b.announce(appends)
 	return len(rows), more, nil
 }
@@ -228,19 +255,8 @@ func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
 // recordedAt is when, and under which row id, the source recorded the line at a
 // position of an own stream.
 func (s *Sequencer) recordedAt(ctx context.Context, stream int64, pos store.Pos) (at time.Time, id uint64, err error) {
-	seg, err := s.Store.SegmentHolding(ctx, stream, pos.Gen, pos.Seq)
-	if err != nil || seg == nil {
-		return at, 0, err
-	}
-	if seg, err = s.Store.Body(ctx, stream, seg.Gen, seg.First); err != nil {
-		return at, 0, err
-	}
-	h, lines, err := replicate.OpenStored(s.StoreKey, seg)
-	if err != nil {
-		return at, 0, err
-	}
-	l, err := seal.ParseLine(lines[pos.Seq-h.First])
-	if err != nil {
+	l, err := s.lineAt(ctx, stream, pos)
+	if err != nil || l == nil {
 		return at, 0, err
 	}
 	// The line's time has milliseconds, its ref the row's own microseconds.
@@ -289,6 +305,22 @@ func (s *Sequencer) Check(ctx context.Context, r outbox.Record) (schemas.Faults,
 		return faults, nil
 	}
 	return faults, s.Store.InTx(ctx, func(tx *sql.Tx) error { return s.Store.AddPackTrials(ctx, tx, b.trialCounts()) })
+}
+
+// copied is the table from which the database itself copies rejected rows; "" where it cannot.
+func (s *Sequencer) copied() string {
+	if s.foreign != nil {
+		return ""
+	}
+	return s.Source.Table
+}
+
+// Taken tells how many rows are taken of a source in another database and still lie there.
+func (s *Sequencer) Taken(ctx context.Context) (int64, error) {
+	if s.foreign == nil {
+		return 0, nil
+	}
+	return s.Store.CountTaken(ctx, s.Source.Name)
 }
 
 // Reader reads the source's outbox.

@@ -172,6 +172,11 @@ func (c checker) apiKeys(f *File) {
 		if k.Source != "" && !slices.ContainsFunc(f.Sources, func(s Source) bool { return s.Name == k.Source }) {
 			c.fault(at+".source", "sources 中没有这个来源", "is not among sources")
 		}
+		for j, s := range f.Sources {
+			if len(k.Publish) > 0 && s.DSN != "" && (k.Source == s.Name || k.Source == "" && j == 0) {
+				c.fault(at+".source", "来源 "+s.Name+" 的发件表在业务库中，接口不能写它；请写一个在节点库中的来源", "source "+s.Name+" has its outbox in a database of its own, where the API does not write; name one in the node's database")
+			}
+		}
 		c.types(at+".publish", k.Publish)
 		c.types(at+".read", k.Read)
 	}
@@ -234,6 +239,9 @@ func (c checker) sources(list []Source) {
 		}
 		if s.DSN != "" {
 			c.secret(at+".dsn", s.DSN)
+		}
+		if s.MaxTaken < 0 {
+			c.fault(at+".max_taken", "应为正整数", "must be a positive number")
 		}
 		c.types(at+".types", s.Types)
 		for j, op := range s.Ops {

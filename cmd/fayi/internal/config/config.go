@@ -101,6 +101,9 @@ type Source struct {
 	// DSN is "file:" and the path of a file that holds the data source name of the MySQL database the table is in;
 	// default: the node's own database.
 	DSN string `yaml:"dsn"`
+	// MaxTaken is how many rows of that database may be sealed and not yet stored by a reader: above it the source
+	// waits; default: 100000.
+	MaxTaken int `yaml:"max_taken"`
 }
 
 // Notes paces head notes (protocol §4).

@@ -1,0 +1,332 @@
+package sequencer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"fayi/crypto/seal"
+	"fayi/crypto/sign"
+	"fayi/gateway/replicate"
+	"fayi/gateway/store"
+	"fayi/outbox"
+)
+
+// DefaultMaxTaken is [Source.MaxTaken] where nothing else is said.
+const DefaultMaxTaken = 100_000
+
+// foreign is what the node knows of a source in another database: rows are read
+// if they are not among the taken ones, remembered as taken in the transaction
+// that seals them, deleted there when a reader has them, then forgotten here. The
+// business database is so the backup of what nobody else holds.
+//
+// It is a copy of fayi_taken, read again whenever somebody else may have changed
+// that: it only saves work, the table's primary key is what counts.
+type foreign struct {
+	db        *sql.DB
+	max       int
+	mu        sync.Mutex
+	taken     map[store.RowID]store.Taken // nil: to be read
+	doubtful  map[store.RowID]bool        // rows that lay there when it was first read: they may have been published before a restore
+	started   bool
+	next      time.Time // of the next look: a read that passes over many rows is not repeated at once
+	releasing time.Time // of the next release
+	waits     bool      // it has been said that the source waits
+}
+
+func identity(row *outbox.Row) store.RowID {
+	return store.RowID{ID: row.ID, Created: row.Created.UnixMicro()}
+}
+
+// begin loads what is taken and tells whether the source may be read now.
+func (f *foreign) begin(ctx context.Context, s *Sequencer) (bool, error) {
+	if f == nil {
+		return true, nil
+	}
+	f.mu.Lock()
+	known := f.taken != nil
+	f.mu.Unlock()
+	if !known {
+		list, err := s.Store.TakenOf(ctx, s.Source.Name)
+		if err != nil {
+			return false, err
+		}
+		taken := make(map[store.RowID]store.Taken, len(list))
+		for _, t := range list {
+			taken[t.RowID] = t
+		}
+		f.mu.Lock()
+		f.taken = taken
+		f.mu.Unlock()
+	}
+	if !f.started {
+		rows, err := s.reader.Identities(ctx, f.max, f.has)
+		if err != nil {
+			return false, err
+		}
+		f.doubtful = make(map[store.RowID]bool, len(rows))
+		for i := range rows {
+			f.doubtful[identity(&rows[i])] = true
+		}
+		f.started = true
+	}
+	if now := time.Now(); now.After(f.releasing) {
+		f.releasing = now.Add(releasePause)
+		ask, cancel := context.WithTimeout(ctx, releaseLimit)
+		err := f.release(ask, s)
+		cancel()
+		if err != nil && ctx.Err() == nil { // reading need not wait for it
+			s.Log.WarnContext(ctx, "rows that a reader has are still in their source", "source", s.Source.Name, "err", err)
+			f.releasing = time.Now().Add(releaseRetry)
+		}
+	}
+	if n := f.count(); n >= f.max {
+		if !f.waits {
+			f.waits = true
+			s.Log.WarnContext(ctx, "a source waits until a reader has stored what was taken of it", "source", s.Source.Name, "taken", n)
+		}
+		return false, nil
+	}
+	f.waits = false
+	return !time.Now().Before(f.next), nil
+}
+
+// looked paces reading where many rows are taken: at most a tenth of the time is spent passing over them.
+func (f *foreign) looked(began time.Time) {
+	if f != nil && f.count() > roundRows {
+		f.next = time.Now().Add(min(9*time.Since(began), time.Second))
+	}
+}
+
+// How often rows that readers have are deleted in their source, how long that may
+// wait for somebody's lock there, and when it is tried again.
+const (
+	releasePause = 200 * time.Millisecond
+	releaseLimit = 5 * time.Second
+	releaseRetry = 5 * time.Second
+)
+
+func (f *foreign) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.taken)
+}
+
+func (f *foreign) has(id uint64, created time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.taken[store.RowID{ID: id, Created: created.UnixMicro()}]
+	return ok
+}
+
+// skip names the rows a read passes over; nil for a source in the node's database.
+func (f *foreign) skip() func(uint64, time.Time) bool {
+	if f == nil {
+		return nil
+	}
+	return f.has
+}
+
+// take remembers a batch's rows within its transaction.
+func (f *foreign) take(ctx context.Context, tx *sql.Tx, s *Sequencer, b *batch, rows []outbox.Row) error {
+	err := s.Store.PutTaken(ctx, tx, s.Source.Name, f.list(b, rows))
+	if errors.Is(err, store.ErrRowTaken) {
+		return errors.Join(outbox.ErrTaken, err)
+	}
+	return err
+}
+
+func (f *foreign) list(b *batch, rows []outbox.Row) []store.Taken {
+	out := make([]store.Taken, len(rows))
+	for i := range rows {
+		// What is too long to load is not copied anywhere: it stays where it is.
+		out[i] = store.Taken{RowID: identity(&rows[i]), Lines: b.lines[&rows[i]], Stays: rows[i].Oversize}
+	}
+	return out
+}
+
+// committed brings the copy up to date.
+func (f *foreign) committed(b *batch, rows []outbox.Row) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.list(b, rows) {
+		if f.taken != nil {
+			f.taken[t.RowID] = t
+		}
+		delete(f.doubtful, t.RowID)
+	}
+}
+
+// unsure says that the table may hold something else than the copy.
+func (f *foreign) unsure() {
+	if f != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.taken = nil
+	}
+}
+
+// release deletes from the source what readers have stored, and then forgets it.
+// After a crash in between the rows are gone there already, and forgotten now.
+func (f *foreign) release(ctx context.Context, s *Sequencer) error {
+	rows, err := f.covered(ctx, s)
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(rows, releaseRows) {
+		there := make([]outbox.Row, len(chunk))
+		for i, r := range chunk {
+			there[i] = outbox.Row{ID: r.ID, Created: time.UnixMicro(r.Created)}
+		}
+		tx, err := f.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		if err != nil {
+			return err
+		}
+		if _, err = s.reader.Release(ctx, tx, there); err == nil {
+			err = tx.Commit()
+		}
+		if err != nil {
+			return errors.Join(err, ignoreDone(tx.Rollback()))
+		}
+		if err := s.Store.ForgetTaken(ctx, s.Source.Name, chunk); err != nil {
+			return err
+		}
+		f.mu.Lock()
+		for _, r := range chunk {
+			delete(f.taken, r)
+		}
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+const releaseRows = 500
+
+func ignoreDone(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
+
+// covered are the taken rows whose every line some reader has stored, by its receipt.
+func (f *foreign) covered(ctx context.Context, s *Sequencer) ([]store.RowID, error) {
+	f.mu.Lock()
+	streams := map[int64]store.Pos{}
+	for _, t := range f.taken {
+		for _, l := range t.Lines {
+			streams[l.Stream] = store.Pos{}
+		}
+	}
+	f.mu.Unlock()
+	for id := range streams {
+		acks, err := s.Store.Acks(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range acks {
+			if a.Level != sign.LevelCarried && a.Reader != s.Directory.Me() && a.Pos.Compare(streams[id]) > 0 {
+				streams[id] = a.Pos
+			}
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []store.RowID
+	for id, t := range f.taken {
+		if !t.Stays && !slices.ContainsFunc(t.Lines, func(l store.Line) bool { return l.Pos.Compare(streams[l.Stream]) > 0 }) {
+			out = append(out, id)
+		}
+	}
+	return out, nil
+}
+
+// A key's versions are looked through for a row from the newest back, as far as
+// they may be later than it: one server stamped them, in the order of the key's
+// transactions but for steps of its clock.
+const (
+	clockSlack = time.Minute
+	maxChain   = 1000
+)
+
+// recognise reports whether a row is in its streams already: its identity is the
+// ref of its line. A node that was restored asks this of every row that lay in the
+// source when it came up (protocol §6). Where it is, is noted.
+func (b *batch) recognise(ctx context.Context, rec *record) (bool, error) {
+	f := b.s.foreign
+	if f == nil || !f.doubtful[identity(rec.row)] {
+		return false, nil
+	}
+	ref, found := b.ref(rec.row), 0
+	for _, name := range rec.streams {
+		a := b.streams[name]
+		pos, known := a.stored[rec.keyHash]
+		for n := 0; known && n < maxChain; n++ {
+			l, err := b.s.lineAt(ctx, a.stream.ID, pos)
+			if err != nil {
+				return false, err
+			}
+			if l == nil {
+				break
+			}
+			if l.Ref == ref {
+				found++
+				b.lines[rec.row] = append(b.lines[rec.row], store.Line{Stream: a.stream.ID, Pos: pos})
+				break
+			}
+			if l.Was == nil || l.Src == b.s.Source.Name && rec.row.Created.Sub(l.At.Time) > clockSlack {
+				break
+			}
+			pos = store.Pos{Gen: l.Was.Gen, Seq: l.Was.Seq}
+		}
+	}
+	if found == len(rec.streams) {
+		return true, nil
+	}
+	delete(b.lines, rec.row) // in one stream and not in another: the others need it
+	return false, nil
+}
+
+// note remembers where a row of a source in another database is.
+func (b *batch) note(row *outbox.Row, a *appending, pos store.Pos) {
+	if b.s.foreign != nil {
+		b.lines[row] = append(b.lines[row], store.Line{Stream: a.stream.ID, Pos: pos})
+	}
+}
+
+// lineAt reads a line of an own stream, nil if it is not here.
+func (s *Sequencer) lineAt(ctx context.Context, stream int64, pos store.Pos) (*seal.Line, error) {
+	for _, o := range s.opened {
+		if o.stream == stream && o.gen == pos.Gen && pos.Seq >= o.first && pos.Seq-o.first < uint64(len(o.lines)) {
+			return seal.ParseLine(o.lines[pos.Seq-o.first])
+		}
+	}
+	seg, err := s.Store.SegmentHolding(ctx, stream, pos.Gen, pos.Seq)
+	if err != nil || seg == nil {
+		return nil, err
+	}
+	if seg, err = s.Store.Body(ctx, stream, seg.Gen, seg.First); err != nil {
+		return nil, err
+	}
+	h, lines, err := replicate.OpenStored(s.StoreKey, seg)
+	if err != nil {
+		return nil, err
+	}
+	s.opened = append(s.opened[max(0, len(s.opened)-maxOpened+1):], opened{stream, h.Gen, h.First, lines})
+	return seal.ParseLine(lines[pos.Seq-h.First])
+}
+
+// opened is a segment that was opened lately: versions of a key lie close together.
+type opened struct {
+	stream     int64
+	gen, first uint64
+	lines      [][]byte
+}
+
+const maxOpened = 8 // of 512 KiB at most
