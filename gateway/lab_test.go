@@ -387,12 +387,15 @@ type signedMessage struct {
 	Frames []seal.Frame `json:"frames,omitempty"`
 }
 
-func opOf(body []byte) string {
-	var m signedMessage
+func parsed(body []byte) (m signedMessage) {
 	if json.Unmarshal(body, &m) != nil {
-		return ""
+		return signedMessage{}
 	}
-	c, err := sign.ParseCall(m.Body)
+	return m
+}
+
+func opOf(body []byte) string {
+	c, err := sign.ParseCall(parsed(body).Body)
 	if err != nil {
 		return ""
 	}

@@ -245,6 +245,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	deliver := &inbox.Deliverer{Engine: n.engine, Types: n.cfg.Inbox, Limit: inbox.DefaultLimit}
 	run(func() { deliver.Run(ctx) })
+	run(func() { n.engine.Watch(ctx) })
 	run(func() { n.actOnSystem(ctx) })
 	run(func() { n.decidePacks(ctx) })
 	run(func() { n.publishNotes(ctx) })
@@ -306,8 +307,14 @@ func (n *Node) servers() map[net.Listener]*http.Server {
 	return out
 }
 
-// admit reports whether a node may call: parent, child or configured peer.
+// admit reports whether a node may call: parent, child or configured peer. Its
+// signature holds, so one that was away is tried again.
 func (n *Node) admit(node string) bool {
+	for _, l := range n.links {
+		if l.Peer == node {
+			l.Heard()
+		}
+	}
 	if n.engine.Directory.Neighbour(node) {
 		return true
 	}

@@ -47,6 +47,8 @@ const (
 	Invalid       = "INVALID"
 	Unreachable   = "UNREACHABLE"
 	BadAnswer     = "BAD_ANSWER"
+	PeerAway      = "PEER_AWAY"
+	PeerBack      = "PEER_BACK"
 	BadConfig     = "BAD_CONFIG"
 	Behind        = "DATABASE_BEHIND"
 	Ahead         = "DATABASE_AHEAD"
@@ -111,6 +113,8 @@ var table = map[string]Text{
 	Invalid:       {"记录不符合数据规范", "the record does not meet its schema", "按所列各项改正后重新提交"},
 	Unreachable:   {"连不上对端", "the peer cannot be reached", "检查网络、地址与对端是否启动；系统会自动重试"},
 	BadAnswer:     {"对端的应答不可信", "the peer's answer cannot be trusted", "应答未通过验签或与请求不符，可能有网关改动了报文"},
+	PeerAway:      {"对端连续无应答，已暂停呼叫，稍后自动试探", "the peer did not answer several times; calls wait and it is probed now and then", "检查对端是否运行、网络是否通；其他对端不受影响，恢复后自动续传"},
+	PeerBack:      {"对端已恢复", "the peer answers again", "无需处理，积压的数据会自动续传"},
 	BadConfig:     {"配置有误", "the configuration has faults", "按所列各项改正 fayi.yaml"},
 	Behind:        {"数据库结构需要升级", "the database needs migrating", "运行 fayi migrate -c fayi.yaml"},
 	Ahead:         {"数据库由更新版本的程序建立", "the database belongs to a newer version", "请使用不低于该版本的程序"},

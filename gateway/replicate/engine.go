@@ -29,6 +29,7 @@ type Engine struct {
 	Client    *call.Client
 	Journal   *Journal
 	Hub       *Hub
+	Memory    Memory        // of frames on their way out
 	Trace     *trace.Writer // nil for none
 	Log       *slog.Logger
 
@@ -91,9 +92,18 @@ func (e *Engine) Faults() map[[2]string]uint64 {
 func (e *Engine) alarm(ctx context.Context, code, stream, peer, detail string) {
 	e.Log.WarnContext(ctx, "alarm", "code", code, "stream", stream, "peer", peer, "detail", detail)
 	e.Trace.Write(trace.Event{Event: trace.Alarm, Stream: stream, Peer: peer, Outcome: code, Detail: detail})
-	ev := store.Event{At: time.Now().UnixMicro(), Level: "alarm", Code: code, Stream: stream, Peer: peer, Detail: detail}
+	e.keepEvent(ctx, store.Event{Level: "alarm", Code: code, Stream: stream, Peer: peer, Detail: detail})
+}
+
+// note makes something good visible to operators.
+func (e *Engine) note(ctx context.Context, code, stream, peer, detail string) {
+	e.Log.InfoContext(ctx, "note", "code", code, "stream", stream, "peer", peer, "detail", detail)
+	e.keepEvent(ctx, store.Event{Level: "info", Code: code, Stream: stream, Peer: peer, Detail: detail})
+}
+
+func (e *Engine) keepEvent(ctx context.Context, ev store.Event) {
 	if err := e.Store.AddEvent(ctx, ev); err != nil {
-		e.Log.ErrorContext(ctx, "alarm not kept", "err", err)
+		e.Log.ErrorContext(ctx, "event not kept", "code", ev.Code, "err", err)
 	}
 }
 

@@ -18,8 +18,13 @@ type Hub struct {
 	mu      sync.Mutex
 	version uint64
 	at      map[topic]uint64
+	recent  [remembered]topic // what changed at version v stands at v modulo remembered
 	wake    chan struct{}
 }
+
+// remembered is how many changes back a waiter finds what changed without
+// looking through everything that ever did.
+const remembered = 4096
 
 // topic is something that may change.
 type topic struct{ kind, name string }
@@ -50,6 +55,7 @@ func (h *Hub) changed(t topic) {
 	h.mu.Lock()
 	h.version++
 	h.at[t] = h.version
+	h.recent[h.version%remembered] = t
 	close(h.wake)
 	h.wake = make(chan struct{})
 	h.mu.Unlock()
@@ -84,6 +90,17 @@ func (h *Hub) since(kind string, after uint64) map[string]bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	out := map[string]bool{}
+	if h.version <= after {
+		return out
+	}
+	if h.version-after <= remembered {
+		for v := after + 1; v <= h.version; v++ {
+			if t := h.recent[v%remembered]; t.kind == kind {
+				out[t.name] = true
+			}
+		}
+		return out
+	}
 	for t, v := range h.at {
 		if t.kind == kind && v > after {
 			out[t.name] = true
@@ -91,6 +108,10 @@ func (h *Hub) since(kind string, after uint64) map[string]bool {
 	}
 	return out
 }
+
+// Changed returns the streams that grew, or may be judged further, after a
+// version.
+func (h *Hub) Changed(after uint64) map[string]bool { return h.since(topicStream, after) }
 
 // token and parse carry a version across calls; one of another process start
 // is worth nothing and asks for everything.

@@ -166,7 +166,7 @@ func (e *Engine) publishRejections(ctx context.Context, tx *sql.Tx, rs []rejecti
 // stream, as far as packs now allow. It is called when packs arrive and at
 // start, and returns the streams that moved.
 func (e *Engine) JudgeHeld(ctx context.Context) ([]string, error) {
-	streams, err := e.Store.Streams(ctx)
+	streams, err := e.Store.StreamsUnjudged(ctx)
 	if err != nil {
 		return nil, err
 	}

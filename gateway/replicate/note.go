@@ -145,11 +145,14 @@ func (e *Engine) WatchNotes(ctx context.Context, limit time.Duration) error {
 // notesFor returns notes of nodes that changed (nil for all) which lie on this
 // node's side of the link to peer.
 func (e *Engine) notesFor(ctx context.Context, peer string, changed map[string]bool) ([]Signed, error) {
+	out := []Signed{}
+	if changed != nil && len(changed) == 0 {
+		return out, nil
+	}
 	notes, err := e.Store.Notes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := []Signed{}
 	for _, n := range notes {
 		if n.Node != peer && e.Directory.Towards(n.Node) != peer && (changed == nil || changed[n.Node]) {
 			out = append(out, Signed{Body: n.Body, Sign: n.Sig})

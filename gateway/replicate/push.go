@@ -1,9 +1,11 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"fayi/crypto/seal"
@@ -13,166 +15,272 @@ import (
 	"fayi/gateway/store"
 )
 
-// pusher gives one peer what this node owes it. Its positions come from the
-// peer's receipts; what a GAP says only moves where the next push starts.
+// pusher gives one peer what this node owes it on one lane. Its positions come
+// from the peer's receipts; what a GAP says only moves where the next push
+// starts. It is used by one goroutine.
 type pusher struct {
 	e    *Engine
 	link *Link
+	lane lane
 
-	acked map[string]store.Head // by the peer's receipts
-	start map[string]store.Head // where GAP told us to begin
-	wait  map[string]time.Time  // streams the peer cannot take yet
-	seen  uint64                // hub version up to which receipts and notes were passed on
-	first bool
+	full   time.Time         // when all streams were looked at
+	seen   uint64            // hub version up to which those that changed were
+	owed   map[string]*owing // streams the peer may lack something of
+	passed bool              // all receipts and notes were passed on once,
+	pass   uint64            // and those that came up to this hub version
+}
+
+// owing is a stream of which the peer may lack something.
+type owing struct {
+	st    store.Stream
+	stale bool       // its row and the peer's receipts are to be read again
+	from  store.Head // where the next push starts
+	gap   *store.Head
+	rest  time.Time // the peer cannot take it before
 }
 
 // streamPause is how long a stream rests after a peer could not take it.
 const streamPause = 500 * time.Millisecond
 
 // Push runs until ctx ends: it sends whatever the peer lacks, then waits for
-// something new. Positions are durable, so a lost answer costs a repetition and
-// nothing else.
+// something new, on each lane by itself. Positions are durable, so a lost answer
+// costs a repetition and nothing else.
 func (e *Engine) Push(ctx context.Context, link *Link) {
-	p := &pusher{e: e, link: link, acked: map[string]store.Head{}, start: map[string]store.Head{}, wait: map[string]time.Time{}, first: true}
-	var pause time.Duration
-	for ctx.Err() == nil {
-		version := e.Hub.Version()
+	known := make(chan struct{}) // closed once the peer has what others are verified with
+	var wg sync.WaitGroup
+	for _, lane := range []lane{urgent, bulk} {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			p := &pusher{e: e, link: link, lane: lane, owed: map[string]*owing{}}
+			if lane == bulk {
+				select {
+				case <-known:
+				case <-ctx.Done():
+				}
+			}
+			p.run(ctx, known)
+		}()
+	}
+	wg.Wait()
+}
+
+func (p *pusher) run(ctx context.Context, known chan struct{}) {
+	for first := p.lane == urgent; ctx.Err() == nil; {
+		if p.link.enter(ctx, p.e) != nil {
+			return
+		}
+		version := p.e.Hub.Version()
 		more, err := p.round(ctx, version)
 		if err != nil {
-			pause = link.pause(ctx, pause)
-			continue
+			if problem.Code(err) == problem.Internal && ctx.Err() == nil {
+				p.e.Log.ErrorContext(ctx, "push failed", "peer", p.link.Peer, "err", err)
+				sleep(ctx, streamPause)
+			}
+			continue // the breaker holds the next round back
 		}
-		pause = 0
 		if more {
 			continue
 		}
-		// Another process of this node may seal too: look again now and then.
-		idle := time.Second
-		if len(p.wait) > 0 {
-			idle = streamPause
+		if first {
+			close(known)
+			first = false
 		}
-		wctx, cancel := context.WithTimeout(ctx, idle)
-		e.Hub.Wait(wctx, version)
+		wait := fullEvery
+		for _, o := range p.owed {
+			wait = min(wait, max(time.Until(o.rest), time.Millisecond))
+		}
+		wctx, cancel := context.WithTimeout(ctx, wait)
+		p.e.Hub.Wait(wctx, version)
 		cancel()
 	}
 }
 
-// round makes at most one push and passes on new receipts and notes. More says
-// that it should be called again at once.
-func (p *pusher) round(ctx context.Context, version uint64) (more bool, err error) {
-	if p.first {
-		if err := p.link.Introduce(ctx, p.e); err != nil {
-			return false, err
-		}
-		p.first = false
+// sleep waits, no longer than ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
-	owed, err := p.owed(ctx)
-	if err != nil {
+}
+
+// round makes at most one push and, on the urgent lane, passes on new receipts
+// and notes. More says that it should be called again at once.
+func (p *pusher) round(ctx context.Context, version uint64) (more bool, err error) {
+	if err := p.look(ctx, version); err != nil {
 		return false, err
 	}
-	var frames []seal.Frame
-	budget := int64(pushBytes)
-	for _, st := range owed {
-		if budget <= 0 || len(frames) >= batchSegments {
-			more = true
-			break
+	if err := p.send(ctx); err != nil {
+		return false, err
+	}
+	if err := p.refresh(ctx); err != nil {
+		return false, err
+	}
+	more = len(p.due()) > 0
+	if p.lane == urgent {
+		err = p.passOn(ctx, version)
+	}
+	return more, err
+}
+
+// look finds the streams of which the peer lacks something: among those that
+// changed, and now and then among all. It asks for many in one query.
+func (p *pusher) look(ctx context.Context, version uint64) error {
+	if time.Since(p.full) > fullEvery {
+		p.full = time.Now()
+		streams, err := p.e.Store.Streams(ctx)
+		if err != nil {
+			return err
 		}
-		s, _ := sign.ParseStream(st.Name)
-		segs, err := p.e.Store.SegmentsAfter(ctx, st.ID, p.from(st.Name).Pos, batchSegments-len(frames), budget)
-		if errors.Is(err, store.ErrBody) { // one damaged file holds up its own stream only
-			if p.link.rest(st.Name, problem.BodyUnread) {
-				p.e.Log.ErrorContext(ctx, "stream cannot be sent", "peer", p.link.Peer, "stream", st.Name, "err", err)
+		for _, st := range streams {
+			if p.carries(st.Name) {
+				p.touch(st.Name)
 			}
-			p.wait[st.Name] = time.Now().Add(streamPause)
-			continue
 		}
-		if err != nil {
-			return false, err
-		}
-		fs, err := p.e.frames(ctx, s, segs, p.link.Peer)
-		if err != nil {
-			return false, err
-		}
-		for i := range segs {
-			budget -= int64(len(segs[i].Body))
-			more = more || i == len(segs)-1 && segs[i].Last() < st.Seq
-		}
-		frames = append(frames, fs...)
-	}
-	if len(frames) > 0 {
-		if err := p.push(ctx, frames); err != nil {
-			return false, err
+	} else {
+		for name := range p.e.Hub.since(topicStream, p.seen) {
+			if p.carries(name) {
+				p.touch(name)
+			}
 		}
 	}
-	return more, p.passOn(ctx, version)
+	p.seen = version
+	return p.refresh(ctx)
 }
 
-// owed lists the streams of which the peer lacks something, the federation's
-// own first, since others cannot be verified without them.
-func (p *pusher) owed(ctx context.Context) ([]store.Stream, error) {
-	streams, err := p.e.Store.Streams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	out := streams[:0]
-	for _, st := range streams {
-		s, err := sign.ParseStream(st.Name)
-		if err != nil || st.Seq == 0 || st.State == stateForked || !p.e.Directory.Offers(s, p.link.Peer) {
-			continue
-		}
-		if err := p.load(ctx, &st); err != nil {
-			return nil, err
-		}
-		if until, ok := p.wait[st.Name]; ok && now.Before(until) || p.from(st.Name) == st.Head {
-			continue
-		}
-		delete(p.wait, st.Name)
-		out = append(out, st)
-	}
-	slices.SortStableFunc(out, func(a, b store.Stream) int { return rank(a.Type) - rank(b.Type) })
-	return out, nil
+// carries reports whether a stream is the peer's to get on this lane.
+func (p *pusher) carries(name string) bool {
+	s, err := sign.ParseStream(name)
+	return err == nil && p.lane.has(p.e, s.Type) && p.e.Directory.Offers(s, p.link.Peer)
 }
 
-// rank orders streams on a link: directory first, then packs, then rejections
-// (protocol §5).
-func rank(recordType string) int {
-	switch recordType {
-	case TypeNode:
-		return 0
-	case TypePack:
-		return 1
-	case TypeRejection:
-		return 2
+func (p *pusher) touch(name string) {
+	if o := p.owed[name]; o != nil {
+		o.stale = true
+		return
 	}
-	return 3
+	p.owed[name] = &owing{stale: true}
 }
 
-// load reads the peer's last acknowledged position of a stream.
-func (p *pusher) load(ctx context.Context, st *store.Stream) error {
-	if _, ok := p.acked[st.Name]; ok {
+// refresh reads again what is stale, and forgets streams the peer has whole.
+func (p *pusher) refresh(ctx context.Context) error {
+	var names []string
+	for name, o := range p.owed {
+		if o.stale {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
 		return nil
 	}
-	acks, err := p.e.Store.Acks(ctx, st.ID)
+	streams, err := p.e.Store.StreamsByName(ctx, names)
 	if err != nil {
 		return err
 	}
-	var newest store.Ack
+	ids := make([]int64, len(streams))
+	for i := range streams {
+		ids[i] = streams[i].ID
+	}
+	acks, err := p.e.Store.AcksBy(ctx, p.link.Peer, ids)
+	if err != nil {
+		return err
+	}
+	newest := make(map[int64]store.Ack, len(ids))
 	for _, a := range acks {
-		if a.Reader == p.link.Peer && a.Level != sign.LevelApplied && a.N > newest.N {
-			newest = a
+		if a.Level != sign.LevelApplied && a.N > newest[a.Stream].N {
+			newest[a.Stream] = a
 		}
 	}
-	p.acked[st.Name] = newest.Head
+	for i := range streams {
+		st := &streams[i]
+		o := p.owed[st.Name]
+		o.st, o.stale, o.from = *st, false, newest[st.ID].Head
+		if o.gap != nil {
+			o.from = *o.gap
+		}
+		if st.Seq == 0 || st.State == stateForked || o.from == st.Head {
+			delete(p.owed, st.Name)
+		}
+	}
+	for _, name := range names { // what is not in the store is nothing to send
+		if o := p.owed[name]; o != nil && o.stale {
+			delete(p.owed, name)
+		}
+	}
 	return nil
 }
 
-// from is where the next push of a stream starts.
-func (p *pusher) from(name string) store.Head {
-	if h, ok := p.start[name]; ok {
-		return h
+// due lists what may be sent now, in the order of ranks.
+func (p *pusher) due() []*owing {
+	now := time.Now()
+	var out []*owing
+	for _, o := range p.owed {
+		if !now.Before(o.rest) {
+			out = append(out, o)
+		}
 	}
-	return p.acked[name]
+	slices.SortFunc(out, func(a, b *owing) int {
+		return cmp.Or(p.e.rank(a.st.Type)-p.e.rank(b.st.Type), cmp.Compare(a.st.ID, b.st.ID))
+	})
+	return out
+}
+
+// send makes one push of at most a window's bytes.
+func (p *pusher) send(ctx context.Context) error {
+	due := p.due()
+	if len(due) == 0 {
+		return nil
+	}
+	w := &p.link.out[p.lane]
+	size := w.bytes()
+	free, err := p.e.Memory.take(ctx, p.lane, size)
+	if err != nil {
+		return err
+	}
+	defer free()
+	var frames []seal.Frame
+	var bytes int64
+	for _, o := range due {
+		if bytes >= size || len(frames) >= batchSegments {
+			break
+		}
+		s, err := sign.ParseStream(o.st.Name)
+		if err != nil {
+			return err
+		}
+		segs, err := p.e.Store.SegmentsAfter(ctx, o.st.ID, o.from.Pos, batchSegments-len(frames), size-bytes)
+		if errors.Is(err, store.ErrBody) { // one damaged file holds up its own stream only
+			if p.link.rest(o.st.Name, problem.BodyUnread) {
+				p.e.Log.ErrorContext(ctx, "stream cannot be sent", "peer", p.link.Peer, "stream", o.st.Name, "err", err)
+			}
+			o.rest = time.Now().Add(streamPause)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fs, err := p.e.frames(ctx, s, segs, p.link.Peer)
+		if err != nil {
+			return err
+		}
+		for i := range segs {
+			bytes += int64(len(segs[i].Body))
+		}
+		o.stale = true // it moves, or something else is true of it than was thought
+		if len(segs) == 0 {
+			o.rest = time.Now().Add(streamPause)
+		}
+		frames = append(frames, fs...)
+	}
+	if len(frames) == 0 {
+		return nil
+	}
+	start := time.Now()
+	err = p.push(ctx, frames)
+	w.took(bytes, time.Since(start), err != nil)
+	return err
 }
 
 func (p *pusher) push(ctx context.Context, frames []seal.Frame) error {
@@ -196,32 +304,28 @@ func (p *pusher) push(ctx context.Context, frames []seal.Frame) error {
 // after takes what the peer said of one stream: a good end is looked up in its
 // receipt; GAP says where to begin; anything else rests the stream.
 func (p *pusher) after(ctx context.Context, r StreamResult) error {
-	st, err := p.e.stream(ctx, r.Stream)
-	if err != nil || st == nil {
-		return err
+	o := p.owed[r.Stream]
+	if o == nil {
+		return nil // not asked about
 	}
-	delete(p.acked, r.Stream)
-	if err := p.load(ctx, st); err != nil {
-		return err
-	}
-	if r.Code != problem.Gap {
-		p.link.rest(r.Stream, r.Code)
-	}
+	news := r.Code != problem.Gap && p.link.rest(r.Stream, r.Code)
 	switch r.Code {
 	case problem.OK:
-		delete(p.start, r.Stream)
+		o.gap = nil
 	case problem.Gap:
-		h, err := p.e.common(ctx, st.ID, store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}, r.Gens, false)
+		h, err := p.e.common(ctx, o.st.ID, store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}, r.Gens, false)
 		if err != nil {
 			return err
 		}
-		if p.start[r.Stream] == h {
-			p.wait[r.Stream] = time.Now().Add(streamPause) // it did not help: do not spin
+		if o.gap != nil && *o.gap == h {
+			o.rest = time.Now().Add(streamPause) // it did not help: do not spin
 		}
-		p.start[r.Stream] = h
+		o.gap = &h
 	default:
-		p.wait[r.Stream] = time.Now().Add(streamPause)
-		p.e.Log.WarnContext(ctx, "peer did not take stream", "peer", p.link.Peer, "stream", r.Stream, "code", r.Code)
+		o.rest = time.Now().Add(streamPause)
+		if news {
+			p.e.Log.WarnContext(ctx, "peer did not take stream", "peer", p.link.Peer, "stream", r.Stream, "code", r.Code)
+		}
 	}
 	return nil
 }
@@ -248,8 +352,8 @@ func (e *Engine) common(ctx context.Context, stream int64, theirs store.Head, ge
 // passOn sends receipts and notes that became new since the last round.
 func (p *pusher) passOn(ctx context.Context, version uint64) error {
 	var origins, nodes map[string]bool // nil: all, after a start
-	if p.seen > 0 {
-		origins, nodes = p.e.Hub.since(topicReceipt, p.seen), p.e.Hub.since(topicNote, p.seen)
+	if p.passed {
+		origins, nodes = p.e.Hub.since(topicReceipt, p.pass), p.e.Hub.since(topicNote, p.pass)
 	}
 	receipts, err := p.e.receiptsTowards(ctx, p.link.Peer, origins)
 	if err != nil {
@@ -267,6 +371,6 @@ func (p *pusher) passOn(ctx context.Context, version uint64) error {
 			}
 		}
 	}
-	p.seen = max(version, 1)
+	p.passed, p.pass = true, version
 	return nil
 }

@@ -208,9 +208,12 @@ func (e *Engine) acknowledgeAll(ctx context.Context, results []StreamResult) ([]
 // direction of peer, of origins that changed (nil for all).
 func (e *Engine) receiptsTowards(ctx context.Context, peer string, changed map[string]bool) ([]Signed, error) {
 	out := []Signed{}
+	if changed != nil && len(changed) == 0 {
+		return out, nil
+	}
 	for _, n := range e.Directory.Nodes() {
 		origin := n.Entry.Node
-		if origin == e.me() || e.Directory.Towards(origin) != peer || changed != nil && !changed[origin] {
+		if changed != nil && !changed[origin] || origin == e.me() || e.Directory.Towards(origin) != peer {
 			continue
 		}
 		rs, err := e.Store.ReceiptsOf(ctx, origin)

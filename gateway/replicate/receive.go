@@ -233,13 +233,7 @@ func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader b
 const maxStreams = 1024
 
 func (e *Engine) tooManyStreams(ctx context.Context, origin string) (bool, error) {
-	streams, err := e.Store.Streams(ctx)
-	n := 0
-	for _, st := range streams {
-		if st.Origin == origin {
-			n++
-		}
-	}
+	n, err := e.Store.CountStreams(ctx, origin)
 	return n >= maxStreams, err
 }
 

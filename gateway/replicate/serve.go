@@ -3,6 +3,7 @@ package replicate
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"fayi/crypto/seal"
@@ -17,6 +18,9 @@ import (
 const (
 	maxWait       = 20 * time.Second
 	maxFetchBytes = 8 << 20 // of bodies in one answer
+	leastFetch    = 64 << 10
+	fetchPause    = 250    // ms: what poll_after says where there is no room to answer
+	maxPollAfter  = 60_000 // ms: how long a peer may ask this node to wait
 	pushBytes     = 4 << 20
 	batchSegments = 256
 )
@@ -39,7 +43,8 @@ type (
 		MaxBytes uint64      `json:"max_bytes"`
 	}
 	fetchResult struct {
-		Streams []StreamResult `json:"streams"`
+		Streams   []StreamResult `json:"streams"`
+		PollAfter uint64         `json:"poll_after"` // milliseconds to wait before the next fetch; 0 for none
 	}
 	pushResult struct {
 		Receipts []Signed       `json:"receipts"`
@@ -123,20 +128,17 @@ func (e *Engine) headsSince(ctx context.Context, caller string, since uint64, kn
 		return e.Hub.since(kind, since)
 	}
 	res := &headsResult{Heads: []sign.Head{}}
-	changed := pick(topicStream)
-	if !known || len(changed) > 0 {
-		streams, err := e.Store.Streams(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, st := range streams {
-			s, err := sign.ParseStream(st.Name)
-			if err == nil && st.Seq > 0 && (!known || changed[st.Name]) && s.Origin != caller && e.mayHave(s, caller) && e.Directory.Towards(s.Origin) != caller {
-				res.Heads = append(res.Heads, wireHead(st.Name, st.Head))
-			}
+	streams, err := e.changed(ctx, pick(topicStream), func(s sign.Stream) bool {
+		return s.Origin != caller && e.mayHave(s, caller) && e.Directory.Towards(s.Origin) != caller
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range streams {
+		if st.Seq > 0 {
+			res.Heads = append(res.Heads, wireHead(st.Name, st.Head))
 		}
 	}
-	var err error
 	if res.Receipts, err = e.receiptsTowards(ctx, caller, pick(topicReceipt)); err != nil {
 		return nil, err
 	}
@@ -144,9 +146,28 @@ func (e *Engine) headsSince(ctx context.Context, caller string, since uint64, kn
 	return res, err
 }
 
+// changed reads the named streams (nil for all) that pass a rule; the rule is
+// asked first, so that nothing is read of what is not wanted.
+func (e *Engine) changed(ctx context.Context, names map[string]bool, wanted func(sign.Stream) bool) ([]store.Stream, error) {
+	if names == nil {
+		all, err := e.Store.Streams(ctx)
+		return slices.DeleteFunc(all, func(st store.Stream) bool {
+			s, perr := sign.ParseStream(st.Name)
+			return perr != nil || !wanted(s)
+		}), err
+	}
+	var some []string
+	for name := range names {
+		if s, err := sign.ParseStream(name); err == nil && wanted(s) {
+			some = append(some, name)
+		}
+	}
+	return e.Store.StreamsByName(ctx, some)
+}
+
 // serveFetch answers with frames after the positions asked for. A position off
 // this node's live chain is answered GAP with where this node stands.
-func (e *Engine) serveFetch(ctx context.Context, r *call.Request) (*call.Reply, error) {
+func (e *Engine) serveFetch(ctx context.Context, r *call.Request) (rep *call.Reply, err error) {
 	var args fetchArgs
 	if err := readArgs(r, &args); err != nil {
 		return nil, err
@@ -154,10 +175,20 @@ func (e *Engine) serveFetch(ctx context.Context, r *call.Request) (*call.Reply, 
 	if len(args.Streams) > sign.MaxStreams {
 		return nil, problem.New(problem.TooLarge, "%d streams", len(args.Streams))
 	}
-	budget := int64(min(max(args.MaxBytes, 1), maxFetchBytes))
-	rep := &call.Reply{}
 	res := &fetchResult{Streams: []StreamResult{}}
-	rep.Result = res
+	rep = &call.Reply{Result: res}
+	want := int64(min(max(args.MaxBytes, leastFetch), maxFetchBytes))
+	budget, free := e.Memory.try(e.laneOf(args.Streams), want, leastFetch)
+	if budget == 0 {
+		res.PollAfter = fetchPause
+		return rep, nil
+	}
+	defer func() {
+		if rep == nil || rep.Sent == nil {
+			free()
+		}
+	}()
+	budget = min(budget, int64(max(args.MaxBytes, 1)))
 	for _, ask := range args.Streams {
 		if len(rep.Frames) >= batchSegments || len(rep.Frames) > 0 && budget <= 0 {
 			break
@@ -212,7 +243,18 @@ func (e *Engine) serveFetch(ctx context.Context, r *call.Request) (*call.Reply, 
 		rep.Frames = append(rep.Frames, frames...)
 		res.Streams = append(res.Streams, out)
 	}
+	rep.Sent = free // from here on the caller of the handler holds the frames
 	return rep, nil
+}
+
+// laneOf is the lane of a fetch: the urgent one if all its streams are.
+func (e *Engine) laneOf(asked []sign.Head) lane {
+	for _, h := range asked {
+		if s, err := sign.ParseStream(h.Stream); err != nil || !e.urgent(s.Type) {
+			return bulk
+		}
+	}
+	return urgent
 }
 
 // onChain reports whether a position is the beginning or the end of a live

@@ -108,7 +108,7 @@ const systemConsumer = "system"
 // An entry whose parent is not known yet stays before the cursor; it holds up
 // its own stream only.
 func (e *Engine) ActOnSystem(ctx context.Context) error {
-	streams, err := e.Store.Streams(ctx)
+	streams, err := e.Store.StreamsBehind(ctx, systemConsumer)
 	if err != nil {
 		return err
 	}
