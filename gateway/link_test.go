@@ -79,7 +79,7 @@ func TestPeerAnswersRubbish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer silent.Close() // accepts by the kernel's queue and never answers
+	defer silent.Close()                              // accepts by the kernel's queue and never answers
 	l.engine(yanan).Client.HTTP.Timeout = time.Second // it calls nobody else
 	l.Member(yulin).Node.SetPeer(gateway.Peer{ID: ministry, URL: rubbish.URL, Push: true, Poll: true})
 	l.Member(yanan).Node.SetPeer(gateway.Peer{ID: yulin, URL: "http://" + silent.Addr().String(), Push: true, Poll: true})
