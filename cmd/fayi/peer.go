@@ -16,6 +16,7 @@ import (
 	"fayi/crypto/sign"
 	"fayi/gateway/directory"
 	"fayi/gateway/join"
+	"fayi/gateway/store"
 )
 
 func cmdPeer(ctx context.Context, e *env, args []string) int {
@@ -226,15 +227,30 @@ type keyJSON struct {
 }
 
 type linkJSON struct {
-	URL  string `json:"url"`
-	Push bool   `json:"push"`
-	Poll bool   `json:"poll"`
+	URL   string     `json:"url"`
+	Push  bool       `json:"push"`
+	Poll  bool       `json:"poll"`
+	State *stateJSON `json:"state"` // as the running node last saw it; null if it never ran
+}
+
+// stateJSON is what the node wrote of a link: at every change, and at least every
+// half minute while the peer answers.
+type stateJSON struct {
+	Breaker  string    `json:"breaker"` // closed, open, half_open
+	Since    time.Time `json:"since"`
+	Written  time.Time `json:"written"`
+	OK       time.Time `json:"last_ok,omitzero"`
+	RetryAt  time.Time `json:"retry_at,omitzero"`
+	Failures int       `json:"failures"`
+	Code     string    `json:"code,omitempty"`
+	Detail   string    `json:"detail,omitempty"`
 }
 
 func peerList(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi peer list",
-		zh:      "列出目录中的节点：上级、角色、名称、签名证书、有效期和本节点的连接配置。",
-		en:      "List the nodes of the directory: parent, role, names, signing certificate, dates and the link configured here.",
+		zh: "列出目录中的节点：上级、角色、名称、签名证书、有效期、本节点的连接配置，以及运行中的节点最近所见的连接状态。",
+		en: "List the nodes of the directory: parent, role, names, signing certificate, dates, the link configured here and its\n" +
+			"state as the running node last saw it.",
 		example: "fayi peer list -c fayi.yaml -json"})
 	conf, asJSON := f.config(), f.asJSON()
 	rest, code, ok := f.parse(args)
@@ -253,11 +269,18 @@ func peerList(ctx context.Context, e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
+	links, err := st.Links(ctx)
+	if err != nil {
+		return e.fail(err)
+	}
 	list := []peerJSON{}
 	for _, n := range d.Nodes() {
 		p, err := describe(n, c)
 		if err != nil {
 			return e.fail(err)
+		}
+		if p.Link != nil {
+			p.Link.State = stateOf(links, p.Node)
 		}
 		list = append(list, *p)
 	}
@@ -265,10 +288,10 @@ func peerList(ctx context.Context, e *env, args []string) int {
 		e.json(map[string]any{"me": c.Node, "nodes": list})
 		return exitOK
 	}
-	rows := [][]string{{e.text("节点", "NODE"), e.text("上级", "PARENT"), e.text("角色", "ROLE"), e.text("签名证书", "SIGNS WITH"), e.text("有效期至", "UNTIL"), e.text("连接", "LINK"), e.text("名称", "NAME")}}
+	rows := [][]string{{e.text("节点", "NODE"), e.text("上级", "PARENT"), e.text("角色", "ROLE"), e.text("签名证书", "SIGNS WITH"), e.text("有效期至", "UNTIL"), e.text("连接", "LINK"), e.text("状态", "STATE"), e.text("名称", "NAME")}}
 	for _, p := range list {
 		key := p.Sign[len(p.Sign)-1]
-		rows = append(rows, []string{p.Node + map[bool]string{true: " *"}[p.Me], or(p.Parent, "-"), e.list(p.Roles), key.ID[:16], key.Until.Local().Format(time.DateOnly), linkText(p.Link), e.text(p.Names.Zh, or(p.Names.En, p.Names.Zh))})
+		rows = append(rows, []string{p.Node + map[bool]string{true: " *"}[p.Me], or(p.Parent, "-"), e.list(p.Roles), key.ID[:16], key.Until.Local().Format(time.DateOnly), linkText(p.Link), e.linkState(p.Link, time.Now()), e.text(p.Names.Zh, or(p.Names.En, p.Names.Zh))})
 	}
 	e.table(rows)
 	if len(list) == 0 {
@@ -302,9 +325,42 @@ func describe(n *directory.Node, c *config.File) (*peerJSON, error) {
 		p.Enc = append(p.Enc, k)
 	}
 	if i := slices.IndexFunc(c.Peers, func(q config.Peer) bool { return q.ID == p.Node }); i >= 0 {
-		p.Link = &linkJSON{c.Peers[i].URL, c.Peers[i].Push, c.Peers[i].Poll}
+		p.Link = &linkJSON{URL: c.Peers[i].URL, Push: c.Peers[i].Push, Poll: c.Peers[i].Poll}
 	}
 	return p, nil
+}
+
+func stateOf(links map[string]store.Link, peer string) *stateJSON {
+	l, ok := links[peer]
+	if !ok {
+		return nil
+	}
+	at := func(us int64) time.Time {
+		if us == 0 {
+			return time.Time{}
+		}
+		return time.UnixMicro(us)
+	}
+	return &stateJSON{l.State, at(l.Since), at(l.Now), at(l.OK), at(l.Retry), l.Failures, l.Code, l.Detail}
+}
+
+// staleState is after how long a state that was not written again says nothing:
+// a good link is told of every half minute, an open one is probed as often.
+const staleState = 3 * time.Minute
+
+// linkState is a link's state in a few words without spaces.
+func (e *env) linkState(l *linkJSON, now time.Time) string {
+	switch {
+	case l == nil:
+		return "-"
+	case l.State == nil:
+		return e.text("未知", "unknown")
+	case now.Sub(l.State.Written) > staleState:
+		return e.text("未运行?", "stopped?")
+	case l.State.Breaker == "closed":
+		return e.text("正常", "good")
+	}
+	return fmt.Sprintf(e.text("断开(%d次,%s)", "away(%d,%s)"), l.State.Failures, l.State.Code)
 }
 
 func linkText(l *linkJSON) string {

@@ -57,6 +57,8 @@ func Exercise(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"deliver raced", deliverRaced},
 		{"deliver odd times", deliverOddTimes},
 		{"consumers raced", consumersRaced},
+		{"many streams at once", manyStreams},
+		{"links", links},
 		{"tallies", tallies},
 		{"lease taken over by beat", leaseTakeover},
 		{"lease raced", leaseRaced},

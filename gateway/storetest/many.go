@@ -1,0 +1,122 @@
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"testing"
+
+	"fayi/gateway/store"
+)
+
+// manyStreams asks of many streams at once what is else asked of one, over more than one statement can name.
+func manyStreams(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	const n = 1100
+	before, err := s.StreamsDigest(ctx)
+	must(t, err)
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("many/t%04d/public", i))
+	}
+	must(t, s.InTx(ctx, func(tx *sql.Tx) error {
+		for _, name := range names { // as EnsureStream does, in one transaction
+			if _, err := tx.ExecContext(ctx, "INSERT INTO fayi_stream (name,head,base_head,state,detail) VALUES (?,?,?,'','')", name, store.Hash{}, store.Hash{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	list, err := s.StreamsByName(ctx, append(slices.Clone(names), "many/unknown/public"))
+	must(t, err)
+	ids := map[string]int64{}
+	for _, st := range list {
+		ids[st.Name] = st.ID
+	}
+	want(t, "streams by name", len(ids), n)
+	none, err := s.StreamsByName(ctx, nil)
+	must(t, err)
+	want(t, "no name", len(none), 0)
+	count, err := s.CountStreams(ctx, "many")
+	must(t, err)
+	want(t, "streams of an origin", count, n)
+	if count, err = s.CountStreams(ctx, "man"); err != nil || count != 0 {
+		t.Errorf("streams of an origin whose name begins another's: %d, %v", count, err)
+	}
+	after, err := s.StreamsDigest(ctx)
+	must(t, err)
+	want(t, "digest counts", after.Streams-before.Streams, uint64(n))
+
+	// One is held, one is judged and read by nobody, one was read to the end.
+	move := func(name string, seq, checked uint64) {
+		must(t, s.InTx(ctx, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE fayi_stream SET gen=7, seq=?, checked_gen=7, checked_seq=? WHERE name=?", seq, checked, name)
+			return err
+		}))
+	}
+	move(names[0], 9, 4)
+	move(names[1], 5, 5)
+	move(names[2], 6, 6)
+	must(t, s.MoveConsumer(ctx, "many", ids[names[0]], store.Pos{}, store.Pos{Gen: 7, Seq: 4}, nil))
+	must(t, s.MoveConsumer(ctx, "many", ids[names[2]], store.Pos{}, store.Pos{Gen: 6, Seq: 99}, nil))
+	of := func(list []store.Stream, err error) (out []string) {
+		must(t, err)
+		for _, st := range list {
+			if _, ok := ids[st.Name]; ok {
+				out = append(out, st.Name)
+			}
+		}
+		return out
+	}
+	want(t, "unjudged", of(s.StreamsUnjudged(ctx)), names[:1])
+	want(t, "behind, also by a generation", of(s.StreamsBehind(ctx, "many")), names[1:3])
+	want(t, "behind, for who read nothing", of(s.StreamsBehind(ctx, "nobody")), names[:3])
+	moved, err := s.StreamsDigest(ctx)
+	must(t, err)
+	if moved == after {
+		t.Error("the digest did not notice")
+	}
+
+	acks := []store.Ack{{Stream: ids[names[0]], Head: store.Head{Pos: store.Pos{Gen: 7, Seq: 1}}}, {Stream: ids[names[n-1]], Head: store.Head{Pos: store.Pos{Gen: 7, Seq: 2}}}}
+	for _, reader := range []string{"m1", "m2"} {
+		if _, err := s.SaveReceipt(ctx, store.Receipt{By: reader, Origin: "many", Level: "stored", N: 5, Hash: hash("many"+reader, 1)}, acks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var all []int64
+	for _, id := range ids {
+		all = append(all, id)
+	}
+	for what, of := range map[string][]int64{"named": all, "all": nil} {
+		got, err := s.AcksBy(ctx, "m1", of)
+		must(t, err)
+		if len(got) != 2 || got[0].Reader != "m1" || got[0].Seq+got[1].Seq != 3 {
+			t.Errorf("%s: %+v", what, got)
+		}
+	}
+	if got, err := s.AcksBy(ctx, "m1", []int64{}); err != nil || len(got) != 0 {
+		t.Errorf("of no stream: %+v, %v", got, err)
+	}
+	must(t, s.Deliver(ctx, names[1], store.Pos{}, store.Pos{Gen: 7, Seq: 5}, nil))
+	cursors, err := s.InboxCursors(ctx)
+	must(t, err)
+	want(t, "inbox cursor", cursors[names[1]], store.Pos{Gen: 7, Seq: 5})
+}
+
+// links keeps what was last written of each peer.
+func links(t *testing.T, s *store.Store) {
+	ctx := context.Background()
+	first := store.Link{Peer: "610800", State: "open", Code: "UNREACHABLE", Detail: "dial", Failures: 4, Since: 1, OK: 2, Retry: 3, Now: 4}
+	must(t, s.SaveLink(ctx, first))
+	must(t, s.SaveLink(ctx, store.Link{Peer: "610600", State: "closed", OK: 9, Now: 9}))
+	first.State, first.Failures, first.Retry, first.Now = "closed", 0, 0, 5
+	must(t, s.SaveLink(ctx, first))
+	got, err := s.Links(ctx)
+	must(t, err)
+	want(t, "link", got["610800"], first)
+	want(t, "links", len(got), 2)
+	if err := s.SaveLink(ctx, store.Link{}); err == nil {
+		t.Error("a link to nobody")
+	}
+}
