@@ -26,8 +26,8 @@ var ownTables = []string{
 // TestNationalPack: what the pack promises as a whole.
 func TestNationalPack(t *testing.T) {
 	reg := registry(t)
-	if got := len(reg.Types()); got != 31 {
-		t.Errorf("%d types, want 27 of the study, notice and three of the protocol", got)
+	if got := len(reg.Types()); got != 32 {
+		t.Errorf("%d types, want 27 of the study, notice, handoff_event and three of the protocol", got)
 	}
 	required := map[string][]string{}
 	used := map[string]bool{}
@@ -62,7 +62,7 @@ func TestNationalPack(t *testing.T) {
 				t.Errorf("%s: no audience for a %s", ty.Name(), role)
 			}
 		}
-		if urgent := ty.System() || ty.Name() == "hotline_ticket"; ty.Urgent() != urgent {
+		if urgent := ty.System() || ty.Name() == "hotline_ticket" || ty.Name() == "handoff_event"; ty.Urgent() != urgent {
 			t.Errorf("%s: urgent is %v", ty.Name(), ty.Urgent())
 		}
 	}

@@ -2,7 +2,6 @@ package hotline
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -30,8 +29,8 @@ type Config struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Duty     func(need []string) string
-	// Publish is called with every event in its transaction; nil publishes nothing.
-	Publish func(context.Context, *sql.Tx, ticket.Handoff, ticket.Event) error
+	// Publish is told of every event, in its transaction (package evidence has one); nil publishes nothing.
+	Publish ledger.Publish
 }
 
 // Service is a desk at work.

@@ -66,23 +66,24 @@ type side struct {
 // world is a node on MariaDB and two foreign hotlines, all over real HTTP.
 type world struct {
 	*testing.T
-	clk   *watch
-	dsn   string
-	st    *store.Store
-	svc   *hotline.Service
-	desk  *desk.Desk
-	l     *ledger.Ledger
-	a, b  *side
-	node  *httptest.Server
-	wire  *wire
-	edits map[string][]string
-	state string // folder of the simulators' journals and of secrets
-	duty  string
-	more  []ticket.Peer // parties beside A and B
-	log   *slog.Logger
-	cal   *clock.Calendar
-	mu    sync.Mutex
-	h     http.Handler
+	clk     *watch
+	dsn     string
+	st      *store.Store
+	svc     *hotline.Service
+	desk    *desk.Desk
+	l       *ledger.Ledger
+	a, b    *side
+	node    *httptest.Server
+	wire    *wire
+	edits   map[string][]string
+	state   string // folder of the simulators' journals and of secrets
+	duty    string
+	more    []ticket.Peer // parties beside A and B
+	log     *slog.Logger
+	cal     *clock.Calendar
+	publish ledger.Publish
+	mu      sync.Mutex
+	h       http.Handler
 
 	record   bool // keep what comes to the node
 	recorded []recorded
@@ -245,7 +246,7 @@ func (w *world) peer(p *profile.Profile) *profile.Peer {
 // start runs the program on what the database has, as after a crash.
 func (w *world) start() {
 	duty := func([]string) string { return w.duty }
-	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: append([]ticket.Peer{w.a.peer, w.b.peer}, w.more...), Log: w.log, Calendar: w.cal, Now: w.clk.now, Duty: duty})
+	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: append([]ticket.Peer{w.a.peer, w.b.peer}, w.more...), Log: w.log, Calendar: w.cal, Now: w.clk.now, Duty: duty, Publish: w.publish})
 	w.desk, w.l = w.svc.Desk, w.svc.Desk.Ledger()
 	w.a.c, w.b.c = w.svc.Courier(partyA), w.svc.Courier(partyB)
 	w.mu.Lock()

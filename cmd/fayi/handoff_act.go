@@ -35,8 +35,8 @@ func readTicketJSON(path string, v any) error {
 
 func handoffOffer(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi handoff offer", args: "PARTY CASE.json",
-		zh: "把一件诉求转给对方。文件为一个 JSON 对象（“-”为标准输入），字段见 docs/hotline.md。有错误时列出全部问题并保存草稿；已进入法定程序、已在流转路径中或对方已转来的，不立单并说明应如何处理。",
-		en: "Pass a matter on. The file is one JSON object (- for standard input), see docs/hotline.md. Faults are listed all at once and the draft is kept; matters of legal procedures, loops and doubles are refused with what to do.",
+		zh:      "把一件诉求转给对方。文件为一个 JSON 对象（“-”为标准输入），字段见 docs/hotline.md。有错误时列出全部问题并保存草稿；已进入法定程序、已在流转路径中或对方已转来的，不立单并说明应如何处理。",
+		en:      "Pass a matter on. The file is one JSON object (- for standard input), see docs/hotline.md. Faults are listed all at once and the draft is kept; matters of legal procedures, loops and doubles are refused with what to do.",
 		example: "fayi handoff offer -c fayi.yaml HOTLINE_12345_610800 case.json"})
 	conf, asJSON := f.config(), f.asJSON()
 	unit := f.string("unit", "", "对方内部`单位`代码", "`unit` inside the party")
@@ -72,8 +72,8 @@ func handoffAct(ctx context.Context, e *env, args []string) int {
 		names[i] = v.Code + " " + v.ZH
 	}
 	f := e.flags(help{name: "fayi handoff act", args: "HANDOFF VERB [PAYLOAD.json]",
-		zh: "对一个转办单办理一步，如 accept 签收、result 反馈办结、return_approve 同意退单。要素不全或当前状态不允许时列出原因和可以做的。动作：" + strings.Join(names, "，") + "。",
-		en: "Do one thing to a hand-off, such as accept, result, return_approve. Where something lacks or the state forbids it, all reasons and what is possible are told.",
+		zh:      "对一个转办单办理一步，如 accept 签收、result 反馈办结、return_approve 同意退单。要素不全或当前状态不允许时列出原因和可以做的。动作：" + strings.Join(names, "，") + "。",
+		en:      "Do one thing to a hand-off, such as accept, result, return_approve. Where something lacks or the state forbids it, all reasons and what is possible are told.",
 		example: "fayi handoff act -c fayi.yaml HO-610800-20260929-000017 result result.json"})
 	conf, asJSON := f.config(), f.asJSON()
 	arbiter := f.bool("arbiter", "以裁定人身份", "as the arbiter")

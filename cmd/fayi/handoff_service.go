@@ -15,6 +15,7 @@ import (
 
 	"fayi/adapters/hotline"
 	"fayi/adapters/hotline/clock"
+	"fayi/adapters/hotline/evidence"
 	"fayi/adapters/hotline/profile"
 	"fayi/adapters/hotline/ticket"
 	"fayi/cmd/fayi/internal/config"
@@ -67,6 +68,9 @@ func newHotline(c *config.File, st *store.Store, log *slog.Logger) (*hotline.Ser
 		return nil, err
 	}
 	cfg := hotline.Config{Self: h.Party, Division: h.Division, Owner: fmt.Sprintf("%s/%d", c.Node, os.Getpid()), Store: st, Peers: peers, Calendar: cal, Log: log, Duty: inTurn(h.Duty)}
+	if h.Evidence {
+		cfg.Publish = evidence.Publisher
+	}
 	return hotline.New(cfg), nil
 }
 

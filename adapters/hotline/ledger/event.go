@@ -25,7 +25,7 @@ func (t *Tx) Append(h *Row, e *ticket.Event) error {
 		return err
 	}
 	if t.l.publish != nil {
-		return t.l.publish(t.ctx, t.tx, h.Handoff, *e)
+		return t.l.publish(t.ctx, t.tx, h.Handoff, *e, h.Events)
 	}
 	return nil
 }

@@ -25,11 +25,14 @@ type Ledger struct {
 	st      *store.Store
 	forUpd  string
 	ignore  string
-	publish func(context.Context, *sql.Tx, ticket.Handoff, ticket.Event) error
+	publish Publish
 }
 
-// New uses a migrated store. publish, where it is not nil, is called with every event appended, in its transaction.
-func New(st *store.Store, publish func(context.Context, *sql.Tx, ticket.Handoff, ticket.Event) error) *Ledger {
+// Publish is told of every event appended, the n-th of its hand-off, in the transaction that appends it.
+type Publish func(ctx context.Context, tx *sql.Tx, h ticket.Handoff, e ticket.Event, n int) error
+
+// New uses a migrated store. publish may be nil.
+func New(st *store.Store, publish Publish) *Ledger {
 	l := &Ledger{st: st, forUpd: " FOR UPDATE", ignore: "INSERT IGNORE INTO ", publish: publish}
 	if st.Dialect() == outbox.SQLite {
 		l.forUpd, l.ignore = "", "INSERT OR IGNORE INTO "

@@ -95,7 +95,7 @@ func TestPlans(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	if n := len(slices.Compact(names)); n != 28 || n != len(plans) {
+	if n := len(slices.Compact(names)); n != 29 || n != len(plans) {
 		t.Errorf("%d types in %d plans", n, len(plans))
 	}
 }

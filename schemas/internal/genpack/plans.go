@@ -160,4 +160,9 @@ var plans = []plan{
 		name: "notice", en: "public notice", essential: []string{"noticeNo", "title", "content", "publishDate"}, audience: registers,
 		class: public,
 	},
+	{
+		name: "handoff_event", en: "event of a ticket hand-off", urgent: true,
+		essential: []string{"eventKey", "handoffId", "number", "verb", "fromState", "toState", "owner", "originParty", "targetParty", "recordedAt", "prevHash", "hash"}, audience: reports,
+		class: internal,
+	},
 }
