@@ -58,6 +58,8 @@ type Limit struct {
 	Bytes int64 // stop before the loaded payloads pass this; 0 means 4 MiB; at least one row is returned all the same
 	// Types, if not empty, restricts the read to these record types, each found by index: the round of the urgent types (design §5).
 	Types []string
+	// Except, if not empty, passes over these record types: the round of the others.
+	Except []string
 	// Skip, if not nil, names rows to pass over: those of a source in another database that are already taken (design §5).
 	Skip func(id uint64, created time.Time) bool
 }
@@ -158,6 +160,12 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 		var args []any
 		if typ != "" {
 			conds, args = append(conds, r.d.asciiEquals("record_type")), append(args, typ)
+		}
+		if len(lim.Except) > 0 { // of bytes, so that it is read by id and not by the index on types
+			conds = append(conds, r.d.bytes("record_type")+" NOT IN (?"+strings.Repeat(",?", len(lim.Except)-1)+")")
+			for _, t := range lim.Except {
+				args = append(args, []byte(t))
+			}
 		}
 		if !first {
 			conds = append(conds, "id > "+r.d.id(last))

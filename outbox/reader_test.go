@@ -131,6 +131,20 @@ func TestReadTypesAndSkip(t *testing.T) {
 		if err != nil || !more || cmp.Diff(urgent[:5], rows) != "" {
 			t.Errorf("types, limited: more %t, %v, %s", more, err, cmp.Diff(urgent[:5], rows))
 		}
+		var others []outbox.Row
+		for _, r := range all {
+			if r.Type == "bulk" {
+				others = append(others, r)
+			}
+		}
+		rows, more, err = r.Read(t.Context(), outbox.Limit{Except: types, Rows: 7})
+		if err != nil || !more || cmp.Diff(others[:7], rows) != "" {
+			t.Errorf("all but types, limited: more %t, %v, %s", more, err, cmp.Diff(others[:7], rows))
+		}
+		rows, more, err = r.Read(t.Context(), outbox.Limit{Except: types})
+		if err != nil || more || cmp.Diff(others, rows) != "" {
+			t.Errorf("all but types: more %t, %v, %s", more, err, cmp.Diff(others, rows))
+		}
 		// The first 20 are taken: a source in another database keeps them waiting until a receipt comes.
 		taken := map[uint64]time.Time{}
 		for _, row := range all[:20] {

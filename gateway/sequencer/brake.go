@@ -61,7 +61,10 @@ const maxTypes = 64
 // read reads what waits, but for types that wait for a person, within the limit
 // it returns.
 func (s *Sequencer) read(ctx context.Context) (*waiting, outbox.Limit, error) {
-	lim := outbox.Limit{Rows: roundRows, Bytes: roundBytes, Skip: s.foreign.skip()}
+	lim, none := s.limit()
+	if none {
+		return &waiting{}, lim, nil
+	}
 	if len(s.brakes) > 0 {
 		if err := s.loadBrakes(ctx); err != nil {
 			return nil, lim, err
@@ -73,7 +76,7 @@ func (s *Sequencer) read(ctx context.Context) (*waiting, outbox.Limit, error) {
 		if err != nil {
 			return nil, lim, err
 		}
-		lim.Types = slices.DeleteFunc(types, func(t string) bool { return s.brakes[t].State == store.BrakeHeld })
+		lim.Types = slices.DeleteFunc(types, func(t string) bool { return !s.mine(t) || s.brakes[t].State == store.BrakeHeld })
 		if len(lim.Types) == 0 {
 			return &waiting{}, lim, nil
 		}
@@ -103,7 +106,9 @@ func (s *Sequencer) loadBrakes(ctx context.Context) error {
 	}
 	s.brakes = make(map[string]store.Brake, len(list))
 	for _, b := range list {
-		s.brakes[b.Type] = b
+		if s.mine(b.Type) { // the other lane's are used up by the other lane
+			s.brakes[b.Type] = b
+		}
 	}
 	return nil
 }

@@ -68,6 +68,7 @@ type Sequencer struct {
 	reader  *outbox.Reader
 	foreign *foreign // of a source in another database
 	opened  []opened // segments that lineAt has open
+	lane    lane
 	hashes  *Hashes
 	ahead   *ahead                 // nil for none
 	nextGen map[string]bool        // streams whose database was found behind heads.journal
@@ -219,9 +220,8 @@ const (
 	idlePause = 40 * time.Millisecond
 )
 
-// Run calls Round until ctx ends. Lease says whether this process is the one to
-// work; failing to hold it only saves wasted work.
-func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
+// loop calls Round until ctx ends.
+func (s *Sequencer) loop(ctx context.Context, lease func() bool) {
 	pause := busyPause
 	for ctx.Err() == nil {
 		n, more := 0, false
