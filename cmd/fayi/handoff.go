@@ -10,6 +10,7 @@ func cmdHandoff(ctx context.Context, e *env, args []string) int {
 			{"show", handoffShow, "显示一个转办单及其事件链、时限", "show one hand-off, its events and clocks"},
 			{"offer", handoffOffer, "把一件诉求转给对方", "pass a matter on"},
 			{"act", handoffAct, "对转办单办理一步", "do one thing to a hand-off"},
+			{"import", handoffImport, "导入对方填好的表格", "bring in a sheet a party filled in"},
 			{"dead", handoffDead, "列出发送失败的消息", "list messages that need a person"},
 			{"replay", handoffReplay, "重发失败的消息", "send dead messages again"},
 			{"confirm", handoffConfirm, "录入电话核实的结果", "enter what the peer said by telephone"},

@@ -17,6 +17,7 @@ import (
 	"fayi/adapters/hotline/clock"
 	"fayi/adapters/hotline/evidence"
 	"fayi/adapters/hotline/profile"
+	"fayi/adapters/hotline/sheet"
 	"fayi/adapters/hotline/ticket"
 	"fayi/cmd/fayi/internal/config"
 	"fayi/gateway/store"
@@ -85,8 +86,12 @@ func openPeers(c *config.File, h *config.Handoff, log *slog.Logger) ([]ticket.Pe
 		if err == nil && p.Party.Code == h.Party {
 			err = fmt.Errorf("profile %s: its party is %s, which is this bureau itself", name, h.Party)
 		}
-		var x *profile.Peer
-		if err == nil {
+		var x ticket.Peer
+		switch {
+		case err != nil:
+		case p.Sheet != nil:
+			x, err = sheet.Open(p, sheetFolder(c, p.Party.Code))
+		default:
 			x, err = profile.Open(p, profile.Options{Dir: c.Abs(h.Secrets), Refused: func(op string, err error) {
 				log.Warn("hand-off callback refused", "party", p.Party.Code, "operation", op, "err", err)
 			}})

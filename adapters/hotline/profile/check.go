@@ -93,7 +93,7 @@ func (c checker) capabilities() {
 	c.oneOf("capabilities.duplicate_signal", k.DuplicateSignal, "none", "code")
 	c.oneOf("capabilities.return_mode", k.ReturnMode, "approval", "unilateral")
 	c.oneOf("capabilities.reopen", k.Reopen, "same", "new_ticket")
-	c.oneOf("capabilities.attachments.mode", k.Attachments.Mode, "none", "two_step", "inline")
+	c.oneOf("capabilities.attachments.mode", k.Attachments.Mode, "none", "two_step")
 	if k.Attachments.Mode != "none" && (k.Attachments.MaxMB < 1 || len(k.Attachments.Types) == 0) {
 		c.d.Fault("capabilities.attachments", "要写 maxMB 和 types", "needs maxMB and types")
 	}

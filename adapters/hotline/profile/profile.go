@@ -103,7 +103,7 @@ type Extension struct {
 
 // Attachments says how files travel.
 type Attachments struct {
-	Mode    string   `yaml:"mode"` // none (default), two_step, inline
+	Mode    string   `yaml:"mode"` // none (default), two_step: sent before the ticket that names them
 	MaxMB   int      `yaml:"maxMB"`
 	Types   []string `yaml:"types"`
 	ChunkKB int      `yaml:"chunkKB"` // 0: a file goes in one piece

@@ -133,6 +133,7 @@ type Handoff struct {
 	Listen   string   `yaml:"listen"`   // host:port for what parties send; empty: nothing is taken
 	Profiles []string `yaml:"profiles"` // files, or names of shipped ones; of one party the newest last
 	Secrets  string   `yaml:"secrets"`  // folder of the profiles' file: references; default: that of fayi.yaml
+	Sheets   string   `yaml:"sheets"`   // folder of spreadsheets for parties without an interface; default: sheets
 	Calendar string   `yaml:"calendar"` // file with working-day notices after those the program has; default: none
 	Duty     []string `yaml:"duty"`     // references of persons who take incoming tickets in turn; default: signed in by hand
 	Evidence bool     `yaml:"evidence"` // publish every event as a record of type handoff_event
@@ -196,6 +197,7 @@ func (f *File) defaults() {
 	def(&f.Archive.Dir, "archive")
 	if f.Handoff != nil {
 		def(&f.Handoff.Secrets, ".")
+		def(&f.Handoff.Sheets, "sheets")
 	}
 	def(&f.Adopt, AdoptAuto)
 	if f.Sources == nil {
