@@ -43,7 +43,7 @@ func lateCommit(t *testing.T, e engine, drain func() (published []uint64)) (publ
 	return published, ids(e.read(t))
 }
 
-func TestLateCommitIsNotLost(t *testing.T) {
+func TestF1LateCommitIsNotLost(t *testing.T) {
 	t.Parallel()
 	e := mariadb(t)
 	published, left := lateCommit(t, e, func() []uint64 {
@@ -59,7 +59,7 @@ func TestLateCommitIsNotLost(t *testing.T) {
 }
 
 // The reader everybody writes first, kept to show that this test would see the loss.
-func TestNaiveCursorLosesLateCommit(t *testing.T) {
+func TestF1NaiveCursorLosesLateCommit(t *testing.T) {
 	t.Parallel()
 	e := mariadb(t)
 	var last uint64
@@ -77,7 +77,7 @@ func TestNaiveCursorLosesLateCommit(t *testing.T) {
 }
 
 // The delete everybody writes first, likewise.
-func TestRangeDeleteLosesLateCommit(t *testing.T) {
+func TestF1RangeDeleteLosesLateCommit(t *testing.T) {
 	t.Parallel()
 	e := mariadb(t)
 	var removed int64
@@ -123,7 +123,7 @@ func TestLowerIDIsNotLostOnSQLite(t *testing.T) {
 }
 
 // While a stranger's insert stays open, removing all other rows does not wait; the IN list it replaces does (F1).
-func TestRemoveWaitsForNobody(t *testing.T) {
+func TestF1RemoveWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	e := mariadb(t)
 	keys := make([]string, 499)

@@ -226,7 +226,7 @@ func TestRemoveIsExact(t *testing.T) {
 }
 
 // Old engines give an id again after a restart: the row read and the row there now are two (F3).
-func TestRemoveKnowsReusedIDs(t *testing.T) {
+func TestF3RemoveKnowsReusedIDs(t *testing.T) {
 	t.Parallel()
 	e := mariadb(t)
 	e.exec(t, "INSERT INTO exchange_outbox (id, record_type, record_key, payload) VALUES (7, 'case', 'old', '{}')")
