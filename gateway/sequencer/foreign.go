@@ -215,7 +215,8 @@ func ignoreDone(err error) error {
 	return err
 }
 
-// covered are the taken rows whose every line some reader has stored, by its receipt.
+// covered are the taken rows whose every line some reader has stored, by its
+// receipt, or is in the archive's files.
 func (f *foreign) covered(ctx context.Context, s *Sequencer) ([]store.RowID, error) {
 	f.mu.Lock()
 	streams := map[int64]store.Pos{}
@@ -234,6 +235,13 @@ func (f *foreign) covered(ctx context.Context, s *Sequencer) ([]store.RowID, err
 			if a.Level != sign.LevelCarried && a.Reader != s.Directory.Me() && a.Pos.Compare(streams[id]) > 0 {
 				streams[id] = a.Pos
 			}
+		}
+		archived, err := s.Store.Consumer(ctx, store.ArchiveConsumer, id)
+		if err != nil {
+			return nil, err
+		}
+		if archived.Compare(streams[id]) > 0 {
+			streams[id] = archived
 		}
 	}
 	f.mu.Lock()

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"fayi/crypto/sign"
+	"fayi/gateway/archive"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
 	"fayi/outbox"
@@ -175,6 +177,21 @@ func TestF4RowsStayUntilAReaderHasThem(t *testing.T) {
 		if list := r.rejected(); len(list) != 2 || list[0].Source != "aid" || list[0].Row.Size != 2 {
 			t.Errorf("rejected: %+v", list)
 		}
+	})
+}
+
+// Where no reader's receipt can come, the archive's files release rows too (protocol §4).
+func TestArchiveReleasesRows(t *testing.T) {
+	onBothStoresFrom(t, func(t *testing.T, r *remote) {
+		s := r.source()
+		r.publish("A 1", "B 1")
+		r.drain(s)
+		a := &archive.Archiver{Store: r.Store, Dir: archive.Open(filepath.Join(t.TempDir(), "archive")), After: -1, Log: discard()}
+		if _, _, err := a.Round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.publish("C 1")
+		r.until(s, "what is archived leaves", func() bool { return r.there() == 1 && r.taken() == 1 && r.sealed() == 3 })
 	})
 }
 
