@@ -260,3 +260,30 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// A source in a database of its own: its name is a secret, and the API does not write there.
+func TestForeignSourceFaults(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(write(t, `node: "610800"
+name: 榆林市司法局
+role: city
+database: {driver: sqlite, dsn: fayi.db}
+keys: {passphrase: "file:keys/passphrase"}
+api:
+  keys:
+    - {name: a, sm3: "`+strings.Repeat("0", 64)+`", publish: [lawyer]}
+    - {name: b, sm3: "`+strings.Repeat("1", 64)+`", publish: [lawyer], source: home}
+    - {name: c, sm3: "`+strings.Repeat("2", 64)+`", read: [lawyer]}
+sources:
+  - {name: aid, table: exchange_outbox, dsn: "aid:secret@tcp(10.0.0.9:3306)/aid", max_taken: -1}
+  - {name: home, table: exchange_outbox}
+`))
+	want := strings.Join([]string{
+		"第 8 行 api.keys[0].source：来源 aid 的发件表在业务库中，接口不能写它；请写一个在节点库中的来源",
+		"第 12 行 sources[0].dsn：不能直接写口令，请把它放进权限 0600 的文件，这里写 file:路径",
+		"第 12 行 sources[0].max_taken：应为正整数",
+	}, "\n")
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
