@@ -26,6 +26,7 @@ func TestNormalise(t *testing.T) {
 		"small x":           {head + `,"idCard":"61080319001231029x"}`, head + `,"idCard":"61080319001231029X"}`, []Change{{"/idCard", []string{"upper"}, "61080319001231029x"}}, nil},
 		"in an array":       {head + `,"punishments":[{},{"start":"２０２４-03-01"}]}`, "", nil, []string{"FORMAT /punishments/1/start"}},
 		"still wrong":       {head + `,"phone":" 暂无 "}`, head + `,"phone":"暂无"}`, []Change{{"/phone", []string{"trim"}, " 暂无 "}}, []string{"FORMAT /phone"}},
+		"nothing to do":     {head + `,"phone":"\u6682无"}`, "", nil, []string{"FORMAT /phone"}},
 		"not declared":      {head + `,"gender":"１"}`, "", nil, []string{"CODE /gender"}},
 		"no text":           {head + `,"phone":15400000001}`, "", nil, []string{"TYPE /phone"}},
 		"too long":          {head + `,"phone":"` + strings.Repeat(" ", maxNormalised) + `15400000001"}`, "", nil, []string{"LENGTH /phone"}},
