@@ -59,7 +59,7 @@ func TestPull(t *testing.T) {
 		t.Fatal(err)
 	}
 	doc := filepath.Join(out, "610000__lawyer__downstream.xml")
-	if r := want(t, exitOK, "schema", "check", "-type", "lawyer", doc); !regexp.MustCompile(`^共检查 [1-9]\d* 条记录，0 条不合格\n$`).MatchString(r.stdout) {
+	if r := want(t, exitOK, "schema", "check", "-type", "lawyer", doc); !regexp.MustCompile(`(?m)^共检查 [1-9]\d* 条记录，0 条不合格$`).MatchString(r.stdout) {
 		t.Errorf("%s%s", r.stdout, r.stderr)
 	}
 	want(t, exitUsage, "pull", "-format", "csv", "-c", yulin, "-o", out, "610000")
