@@ -97,6 +97,7 @@ func (e *env) demo(ctx context.Context, o *demoOptions) (*demo.Result, error) {
 	opts := demo.Options{
 		Dir: dir, Records: o.records, Seed: o.seed, Driver: outbox.SQLite,
 		DSN:         func(_ context.Context, id string) (string, error) { return filepath.Join(dir, id, "fayi.db"), nil },
+		Hotline:     demoHotline,
 		WriteConfig: func(m *federation.Member) (string, error) { return writeDemoConfig(m, o) },
 		Log:         slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level})),
 		Adjust: func(c *gateway.Config) {
@@ -307,6 +308,7 @@ func (e *env) demoReport(r *demo.Result, d *demo.Demo, once bool) {
 	e.figures(rows)
 	e.say("\n流与副本（每行一个流，数字为末条序号）：", "\nstreams and copies (a line a stream, the number is the last line's):")
 	e.copies(r)
+	e.demoTrips(r.Handoffs)
 	e.say("\n坏记录及其被拒理由：", "\nbad records and why they were refused:")
 	for _, x := range r.Reasons {
 		fmt.Fprintf(e.stdout, "  %4d  %-16s %s\n", x.Count, x.Code, e.text(x.Why, x.WhyEN))

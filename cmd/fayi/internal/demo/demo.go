@@ -36,6 +36,8 @@ type Options struct {
 	Log     *slog.Logger
 	// Progress is called often while work goes on; nil for none.
 	Progress func(Progress)
+	// Hotline starts a simulated 12345 for tickets that travel; nil for none.
+	Hotline HotlineStart
 	// WriteConfig writes a member's fayi.yaml and returns its path.
 	WriteConfig func(*federation.Member) (string, error)
 }
@@ -64,6 +66,7 @@ type Result struct {
 	Segments int          `json:"segments"`
 	Reasons  []Reason     `json:"reasons"`
 	Types    []TypeResult `json:"types"` // of this run
+	Handoffs []Trip       `json:"handoffs"`
 }
 
 // NodeResult is one node and its copies.
@@ -172,6 +175,12 @@ func (d *Demo) Exchange(ctx context.Context) (*Result, error) {
 	d.report(ctx, "verify")
 	if err := d.judge(ctx, res, before, rejectedBefore, records); err != nil {
 		return nil, err
+	}
+	res.Handoffs = []Trip{}
+	if d.opts.Hotline != nil {
+		if err := d.passTickets(ctx, res); err != nil {
+			return nil, err
+		}
 	}
 	return res, nil
 }
