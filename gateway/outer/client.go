@@ -43,11 +43,15 @@ func NewClient(c *Compiled, keys *Keys, o Options) (*Client, error) {
 	if o.Resolve != nil {
 		n.resolve = o.Resolve
 	}
-	if o.Pipe == nil {
-		o.Pipe = n.pipe(c.transport.HTTP.Version)
-	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	switch {
+	case o.Pipe != nil:
+	case c.Folder():
+		o.Pipe = folder{o.Now}
+	default:
+		o.Pipe = n.pipe(c.transport.HTTP.Version)
 	}
 	return &Client{c: c, keys: keys, now: o.Now, http: &http.Client{
 		Transport:     o.Pipe,

@@ -1,6 +1,6 @@
 // Package outer speaks foreign HTTP interfaces by configuration: JSON REST, SOAP
 // 1.1 with a document in a string, forms, multipart files, polling, callbacks,
-// files in a folder; UTF-8, GBK or GB18030; signatures, sessions, success rules.
+// files in a folder (folder.go); UTF-8, GBK or GB18030; signatures, sessions, success rules.
 //
 // An [Interface] is data (interface.go, read from YAML). It says of each
 // [Operation] what its request looks like (a tree whose leaves are texts such as

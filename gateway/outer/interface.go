@@ -205,13 +205,16 @@ func Compile(d *strictyaml.Document, path string, i *Interface, codes Codes) *Co
 	out.headers = c.template(path+".transport.headers", &t.Headers)
 	out.auth = c.auth(path+".auth", i.Auth, i.Operations)
 	out.allow = append(out.allow, c.prefixes(path+".transport.allow", t.Allow)...)
-	if out.auth.weak && len(out.allow) == 0 {
+	if out.auth.weak && len(out.allow) == 0 && !out.Folder() {
 		d.Fault(path+".auth.kind", "这种认证不足以保护数据，必须在 transport.allow 中列出允许的地址段", "this kind protects little; transport.allow must list the networks it is used in")
 	}
 	common := c.response(path+".response", &i.Response)
 	for _, name := range slices.Sorted(maps.Keys(i.Operations)) {
 		op := i.Operations[name]
 		out.operations[name] = c.operation(path+".operations."+name, name, &op, t, common)
+		if o := out.operations[name]; out.Folder() && (len(o.path.parts) != 1 || o.path.parts[0].name != "") {
+			d.Fault(path+".operations."+name+".path", "用文件交换时应为固定的子目录，如 /event", "must be a fixed folder such as /event where files are exchanged")
+		}
 	}
 	return out
 }
@@ -227,8 +230,9 @@ func (c compiler) oneOf(path, v string, list []string) {
 func (c compiler) transport(path string, t *Transport, out *Compiled) {
 	if t.Base != "" {
 		u, err := url.Parse(t.Base)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-			c.d.Fault(path+".base", "应写作 http://主机:端口/路径，不带口令和参数", "must be http://host:port/path, without password or query")
+		file := err == nil && u.Scheme == "file" && u.Host == "" && strings.HasPrefix(u.Path, "/")
+		if err != nil || !file && (u.Scheme != "http" && u.Scheme != "https" || u.Host == "") || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			c.d.Fault(path+".base", "应写作 http://主机:端口/路径，不带口令和参数；用文件交换时写 file:///目录", "must be http://host:port/path, without password or query, or file:///folder")
 		} else {
 			u.Path = strings.TrimSuffix(u.Path, "/")
 			out.base = u
@@ -407,6 +411,8 @@ func (c compiler) operation(path, name string, op *Operation, t *Transport, comm
 	}
 	return o
 }
+
+func (c *Compiled) sortedOperations() []string { return slices.Sorted(maps.Keys(c.operations)) }
 
 // Weak reports that the interface's authentication is fit for listed addresses
 // only.

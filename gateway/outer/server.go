@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -130,7 +129,7 @@ func (s *Server) route(r *http.Request) (*operation, *Node) {
 		return nil, nil
 	}
 	action := strings.Trim(r.Header.Get("SOAPAction"), `"`)
-	for _, name := range slices.Sorted(maps.Keys(s.c.operations)) {
+	for _, name := range s.c.sortedOperations() {
 		o := s.c.operations[name]
 		if o.method != r.Method || o.body == "soap" && o.action != action {
 			continue

@@ -89,7 +89,10 @@ func (c checker) capabilities() {
 	or(&k.ReturnMode, "approval")
 	or(&k.Reopen, "new_ticket")
 	or(&k.Attachments.Mode, "none")
-	c.oneOf("capabilities.pull_events", k.PullEvents, "none", "cursor", "open")
+	c.oneOf("capabilities.pull_events", k.PullEvents, "none", "cursor", "open", "folder")
+	if byFile := c.p.callbacks != nil && c.p.callbacks.Folder(); byFile != (k.PullEvents == "folder") {
+		c.d.Fault("capabilities.pull_events", "folder 要与 callbacks.transport.base: file:///目录 一起写", "folder goes with callbacks.transport.base: file:///folder")
+	}
 	c.oneOf("capabilities.duplicate_signal", k.DuplicateSignal, "none", "code")
 	c.oneOf("capabilities.return_mode", k.ReturnMode, "approval", "unilateral")
 	c.oneOf("capabilities.reopen", k.Reopen, "same", "new_ticket")

@@ -21,14 +21,7 @@ func (x *Peer) receive(ctx context.Context, r ticket.Receiver, req *outer.Reques
 	if req.Operation == opQuery {
 		return x.status(ctx, r, req)
 	}
-	in := x.item(req.Values, outer.Answer{}, 0)
-	if req.Operation == opOffer { // an interface may say by the address alone that it offers
-		for i := range in {
-			if in[i].Verb == "" && len(in[i].Faults) == 0 {
-				in[i].Verb = verbOffer
-			}
-		}
-	}
+	in := x.told(req.Operation, req.Values)
 	answers, err := r.Receive(ctx, x.p.Party.Code, in)
 	if err != nil || len(answers) != len(in) {
 		return outer.Reply{Class: outer.Retry, Message: "暂时无法处理，请稍后重发"}
@@ -40,6 +33,18 @@ func (x *Peer) receive(ctx context.Context, r ticket.Receiver, req *outer.Reques
 		}
 	}
 	return rep
+}
+
+// told reads what came by an operation of the callbacks. An interface may say by
+// the address alone that it offers.
+func (x *Peer) told(op string, values *outer.Node) []ticket.Inbound {
+	in := x.item(values, outer.Answer{}, 0)
+	for i := range in {
+		if op == opOffer && in[i].Verb == "" && len(in[i].Faults) == 0 {
+			in[i].Verb = verbOffer
+		}
+	}
+	return in
 }
 
 func (x *Peer) status(ctx context.Context, r ticket.Receiver, req *outer.Request) outer.Reply {
@@ -107,8 +112,28 @@ func (x *Peer) Pull(ctx context.Context, cursor string, open []ticket.Ref) (tick
 		return b, out
 	case "open":
 		return x.pullOpen(ctx, open)
+	case "folder":
+		return x.pullFolder(cursor)
 	}
 	return ticket.Batch{}, unable()
+}
+
+// pullFolder takes files the peer left. They are done with when the cursor comes
+// back.
+func (x *Peer) pullFolder(cursor string) (ticket.Batch, ticket.Outcome) {
+	files, next, err := x.p.callbacks.Take(x.back, cursor, 50)
+	if err != nil {
+		return ticket.Batch{}, ticket.Outcome{Class: ticket.Retry, Err: err}
+	}
+	b := ticket.Batch{Cursor: next, More: len(files) == 50}
+	for _, f := range files {
+		if f.Err != nil {
+			b.In = append(b.In, ticket.Inbound{EventID: digest(f.Name + string(f.Raw)), Raw: f.Raw, Faults: schemas.Faults{fault(f.Err)}})
+			continue
+		}
+		b.In = append(b.In, x.told(f.Operation, f.Values)...)
+	}
+	return b, ticket.Outcome{Class: ticket.Delivered}
 }
 
 // pullOpen asks for the flow of each hand-off. What came before a failure is

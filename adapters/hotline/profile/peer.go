@@ -271,7 +271,7 @@ func (x *Peer) Directory(ctx context.Context) ([]ticket.Unit, ticket.Outcome) {
 
 // Handler serves what the peer sends.
 func (x *Peer) Handler(r ticket.Receiver) http.Handler {
-	if x.p.callbacks == nil {
+	if x.p.callbacks == nil || x.p.callbacks.Folder() {
 		return nil
 	}
 	return outer.NewServer(x.p.callbacks, x.back, func(ctx context.Context, req *outer.Request) outer.Reply {

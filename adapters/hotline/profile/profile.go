@@ -78,7 +78,7 @@ type Class struct {
 type Capabilities struct {
 	QueryBySourceID bool        `yaml:"query_by_source_id"`
 	PushEvents      bool        `yaml:"push_events"`
-	PullEvents      string      `yaml:"pull_events"`      // none (default), cursor, open
+	PullEvents      string      `yaml:"pull_events"`      // none (default), cursor, open, folder
 	DuplicateSignal string      `yaml:"duplicate_signal"` // none (default), code: a second offer is answered as duplicate
 	NumberLater     bool        `yaml:"number_later"`
 	ReturnMode      string      `yaml:"return_mode"` // approval, unilateral
@@ -257,7 +257,7 @@ func (p *Profile) At(calls, callbacks string) (*Profile, error) {
 func moveHost(base, host string) string {
 	u, err := url.Parse(base)
 	h, herr := url.Parse(host)
-	if host == "" || err != nil || herr != nil {
+	if host == "" || err != nil || herr != nil || u.Scheme == "file" {
 		return base
 	}
 	u.Scheme, u.Host = h.Scheme, h.Host
@@ -396,7 +396,7 @@ func (p *Profile) About() ticket.About {
 	}
 	about := ticket.About{Profile: p.Profile, Party: p.Party.Code, Kind: p.Party.Kind, Can: can, Policy: p.policy, Clocks: slices.Clone(p.rules)}
 	if p.File.Callbacks != nil {
-		if u, err := url.Parse(p.File.Callbacks.Transport.Base); err == nil {
+		if u, err := url.Parse(p.File.Callbacks.Transport.Base); err == nil && u.Scheme != "file" {
 			about.Path = u.Path
 		}
 	}

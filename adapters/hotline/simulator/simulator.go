@@ -92,6 +92,9 @@ func New(p *profile.Profile, o Options) (*Simulator, error) {
 		}
 	}
 	s.push.start(s)
+	if p.Calls().Folder() {
+		s.push.done.Go(func() { s.watchFolder(keys) })
+	}
 	s.admin()
 	return s, nil
 }
@@ -117,6 +120,37 @@ func Listen(p *profile.Profile, addr string, o Options) (*Simulator, *profile.Pr
 	s.push.server = srv
 	go srv.Serve(ln)
 	return s, p, nil
+}
+
+// watchFolder takes what a node leaves as files, as the machine behind an air gap
+// would.
+func (s *Simulator) watchFolder(keys *outer.Keys) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	cursor := ""
+	for {
+		select {
+		case <-s.push.ctx.Done():
+			return
+		case <-tick.C:
+		}
+		files, next, err := s.p.Calls().Take(keys, cursor, 100)
+		if err != nil {
+			s.o.Log("folder: %v", err)
+			continue
+		}
+		for _, f := range files {
+			if f.Err != nil {
+				s.o.Log("file %s: %v", f.Name, f.Err)
+				continue
+			}
+			s.mu.Lock()
+			s.seen[f.Operation]++
+			s.mu.Unlock()
+			s.do(f.Operation, f.Values)
+		}
+		cursor = next
+	}
 }
 
 // Close ends it. What was answered is in the journal already.
