@@ -60,5 +60,6 @@ func compareJudges(b *testing.B, ty *Type, data []byte) {
 	run("bare", func() bool { return bare.accepts(data) })
 	run("v6", func() bool { return len(ty.explain(data)) == 0 })
 	run("v5", func() bool { record, broken := decode(data); return broken == nil && third.valid(record) })
+	run("remarks", func() bool { return len(ty.Remarks(data, Where{})) < maxFaults })
 	run("decode", func() bool { _, broken := decode(data); return broken == nil })
 }

@@ -9,14 +9,17 @@ import (
 )
 
 // Remarks tells what deserves a look in a record although nobody refuses it: broken rules that are only expected (level [Expect]), and texts
-// that are not what they seem, such as a name with private-use characters. It does not repeat what [Type.Validate] says, needs a few times as
-// long, and unlike it may depend on where it is asked: where holds the territory of the node the record is published at, or nothing.
+// that are not what they seem, such as a name with private-use characters. It does not repeat what [Type.Validate] says, decodes the
+// record, and unlike it may depend on where it is asked: where holds the territory of the node the record is published at, or nothing.
 func (t *Type) Remarks(data []byte, where Where) Faults {
 	record, bad := decode(data)
 	if bad != nil {
 		return nil
 	}
-	found := t.refusals(record)
+	var found []finding
+	if !t.table.accepts(data) {
+		found = t.refusals(record)
+	}
 	return tell(append(t.breaches(Expect, record, found, where), t.odd(record, found)...))
 }
 
