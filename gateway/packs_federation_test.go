@@ -5,14 +5,19 @@ import (
 	"database/sql"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"fayi/crypto/seal"
 	"fayi/gateway"
 	"fayi/gateway/packs"
 	"fayi/gateway/problem"
+	"fayi/gateway/replicate"
 	"fayi/outbox"
 )
 
@@ -245,4 +250,203 @@ func TestPackAdoptedBySelf(t *testing.T) {
 			t.Errorf("the province seals by %v", fmt.Sprint(typ.Pack()))
 		}
 	})
+}
+
+// The brake (protocol §8): a person adopts a pack that refuses what a source
+// sends. The rows that would pass a fifth are judged again by the version before;
+// the node says so and asks for a person, and a second adoption is believed.
+func TestPackBrake(t *testing.T) {
+	inLabs(t, func(c *gateway.Config) { c.ManualPacks = true }, func(t *testing.T, l *lab) {
+		l.start()
+		l.publishPack(t, ministry, nextPack(t, "7.0.0", "2018-01-01", newVersion, stricter))
+		l.awaitPack(t, yulin, "7.0.0", packs.Waiting)
+		l.decide(t, yulin, "7.0.0", true)
+		name := up(yulin, "consultation")
+		key := 0
+		batch := func(with, without int) {
+			l.tx(t, yulin, func(tx *sql.Tx) error {
+				for i := range with + without {
+					change := map[string]any{}
+					if i >= with {
+						change["channel"] = nil // the new version requires it
+					}
+					key++
+					id := fmt.Sprintf("ZX-%d", key)
+					if err := outbox.Publish(t.Context(), tx, outbox.Record{Type: "consultation", Key: id, Payload: example(t, "consultation", id, change)}); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}
+		taken := func(n uint64) {
+			t.Helper()
+			l.eventually(t, yulin, "the rows are taken", func() bool {
+				return l.stream(t, yulin, name).Seq+uint64(l.count(t, yulin, "exchange_rejected")) == n
+			})
+		}
+		// A record that both versions refuse says nothing about the pack.
+		l.put(t, yulin, "consultation", "ZX-BAD", []byte(`{"consultNo":"ZX-BAD"}`))
+		taken(1)
+		batch(40, 5) // 5 of 46: refused, and no more than that
+		taken(46)
+		if s := l.packState(yulin, "7.0.0"); s != packs.Adopted {
+			t.Fatalf("braked too soon: %s", s)
+		}
+		if n := l.count(t, yulin, "exchange_rejected"); n != 6 {
+			t.Fatalf("%d rows refused, want 6", n)
+		}
+		batch(4, 10) // 15 of 60 would be a quarter
+		taken(60)
+		if s := l.packState(yulin, "7.0.0"); s != packs.Braked {
+			t.Fatalf("not braked: %s", s)
+		}
+		if n := l.count(t, yulin, "exchange_rejected"); n != 6 {
+			t.Errorf("%d rows refused; those that passed the limit are to be judged by the version before", n)
+		}
+		if a := l.alarms(t, yulin, problem.PackBraked); len(a) != 1 || a[0].Level != "alarm" || !strings.Contains(a[0].Detail, "of 60 rows of source main it refuses 15") {
+			t.Errorf("told as %+v", a)
+		}
+		st, err := l.Member(yulin).Node.Status(t.Context())
+		if err != nil || len(st.Packs) != 1 || st.Packs[0].State != packs.Braked || st.Packs[0].Reason == "" {
+			t.Errorf("status shows %+v, %v", st.Packs, err)
+		}
+		l.quiet(t)
+		rows := l.delivered(t, province, name)
+		if len(rows) != 54 || l.stream(t, province, name).Refused != 0 {
+			t.Errorf("the province applied %d rows", len(rows))
+		}
+		// A person who has seen that adopts again, and is believed.
+		l.decide(t, yulin, "7.0.0", true)
+		batch(0, 20)
+		taken(80)
+		if s := l.packState(yulin, "7.0.0"); s != packs.Adopted {
+			t.Errorf("braked against a person's word: %s", s)
+		}
+		if n := l.count(t, yulin, "exchange_rejected"); n != 26 {
+			t.Errorf("%d rows refused, want 26", n)
+		}
+	})
+}
+
+// Of one pack the version of the day judges: each row by the version in force
+// when it is sealed, each segment for ever by the version it names.
+func TestPackByDate(t *testing.T) {
+	day := func(s string) time.Time {
+		d, err := time.ParseInLocation("2006-01-02 15:04:05", s, time.FixedZone("+08:00", 8*3600))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	var now atomic.Pointer[time.Time]
+	set := func(s string) { d := day(s); now.Store(&d) }
+	set("2030-01-01 12:00:00")
+	l := newLab(t, "sqlite", shaanxi, func(c *gateway.Config) { c.Clock = func() time.Time { return *now.Load() } })
+	t.Cleanup(l.close)
+	l.start()
+	name := up(yulin, "consultation")
+	seals := func(key, version string, change map[string]any) {
+		t.Helper()
+		last := l.stream(t, yulin, name).Seq
+		l.put(t, yulin, "consultation", key, example(t, "consultation", key, change))
+		l.eventually(t, yulin, key, func() bool { return l.stream(t, yulin, name).Seq == last+1 })
+		segs := l.segments(t, yulin, name)
+		h, err := seal.ParseHeader(segs[len(segs)-1].Header)
+		if err != nil || !strings.HasPrefix(h.Schema, "consultation@"+version+"#") {
+			t.Errorf("%s is sealed under %s (%v), want version %s", key, h.Schema, err, version)
+		}
+	}
+	seals("ZX-1", "1", nil)
+	three := edit{newVersion.file, newVersion.old, strings.Replace(newVersion.new, `"version": 2`, `"version": 3`, 1)}
+	more := edit{newField.file, newField.old, newField.new + ` "later": {"title": "再后", "type": "string", "maxLength": 20, "x-sensitivity": "内部"},`}
+	l.publishPack(t, ministry, nextPack(t, "7.0.0", "2030-03-01", newVersion, newField))
+	l.awaitPack(t, yulin, "7.0.0", packs.Adopted)
+	l.publishPack(t, ministry, nextPack(t, "7.1.0", "2030-05-01", three, more))
+	l.awaitPack(t, yulin, "7.1.0", packs.Adopted)
+	fresh, later := map[string]any{"newField": "新"}, map[string]any{"newField": "新", "later": "再"}
+	seals("ZX-2", "1", nil) // adopted, not in force yet
+	set("2030-02-28 23:59:59")
+	seals("ZX-3", "1", nil)
+	set("2030-03-01 00:00:00")
+	seals("ZX-4", "2", fresh)
+	set("2030-04-30 23:59:59")
+	seals("ZX-5", "2", fresh)
+	set("2030-05-01 00:00:00")
+	seals("ZX-6", "3", later)
+	l.quiet(t)
+	for _, at := range []string{province, ministry} {
+		if rows := l.delivered(t, at, name); len(rows) != 6 || l.stream(t, at, name).Refused != 0 {
+			t.Errorf("%s applied %d of 6, refused %d", at, len(rows), l.stream(t, at, name).Refused)
+		}
+	}
+	// A reader that starts from nothing in a later year judges the old ones by what they name.
+	set("2035-01-01 00:00:00")
+	l.restart(ministry)
+	if _, err := replicate.VerifyStream(t.Context(), l.engine(ministry), ptr(l.stream(t, ministry, name))); err != nil {
+		t.Error(err)
+	}
+	for _, s := range l.segments(t, ministry, name) {
+		h, lines, err := l.engine(ministry).Lines(&s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, ok := l.engine(ministry).Schemas().ByRef(h.Schema)
+		if !ok || len(replicate.Judge(typ, h, "consultation", lines)) != 0 {
+			t.Errorf("%s is not here any more, or refuses", h.Schema)
+		}
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// What is held for want of a pack is judged when the pack arrives in its stream,
+// by nobody's hand; nothing is sealed by what lies in the folder alone.
+func TestPackArrivesForHeld(t *testing.T) {
+	folder := t.TempDir()
+	next := nextPack(t, "7.0.0", "2018-01-01", newVersion, newField)
+	l := newLab(t, "sqlite", shaanxi, func(c *gateway.Config) {
+		c.ManualPacks = true
+		if c.Node == yanan {
+			c.PacksDir = folder
+		}
+	})
+	t.Cleanup(l.close)
+	if err := os.CopyFS(filepath.Join(folder, "next"), next); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	if err := l.Member(yanan).Node.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if typ, _ := l.engine(yanan).Schemas().Current("consultation"); typ.Version() != 1 {
+		t.Error("the folder changes what is sealed")
+	}
+	data := l.signPack(t, ministry, next)
+	l.adoptAlone(t, yulin, data)
+	name := up(yulin, "consultation")
+	l.put(t, yulin, "consultation", "ZX-1", example(t, "consultation", "ZX-1", map[string]any{"newField": "新"}))
+	for _, at := range []string{province, ministry} {
+		l.eventually(t, at, "held at "+at, func() bool { st := l.stream(t, at, name); return st.Seq == 1 && st.State == "held" })
+		if st := l.stream(t, at, name); st.Checked.Seq != 0 || st.Refused != 0 {
+			t.Errorf("%s judged what it cannot: %+v", at, st)
+		}
+	}
+	shelf := l.Member(ministry).Node.Packs()
+	p, err := shelf.Candidate(data)
+	if err == nil {
+		err = shelf.Publish(t.Context(), p, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []string{province, ministry} {
+		if rows := l.delivered(t, at, name); len(rows) != 1 {
+			t.Errorf("%s applied %d", at, len(rows))
+		}
+		if st := l.stream(t, at, name); st.State != "" || st.Refused != 0 {
+			t.Errorf("%s: %+v", at, st)
+		}
+		l.awaitPack(t, at, "7.0.0", packs.Waiting) // judging needs no adoption
+	}
 }

@@ -1,7 +1,10 @@
 package gateway_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"database/sql"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -111,4 +114,38 @@ func (l *lab) adoptAlone(t *testing.T, id string, data []byte) {
 	if err := m.Node.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// unpack and repack open and close a pack file without judging it.
+func unpack(t *testing.T, data []byte) (line, contents []byte) {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, contents, _ = bytes.Cut(plain, []byte("\n"))
+	return line, contents
+}
+
+func repack(t *testing.T, sp *sign.SignedPack, contents []byte) []byte {
+	t.Helper()
+	line, err := sign.Marshal(sp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	z := gzip.NewWriter(&out)
+	for _, b := range [][]byte{line, []byte("\n"), contents} {
+		if _, err := z.Write(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }

@@ -105,6 +105,7 @@ type Status struct {
 	Links   []replicate.LinkState `json:"links"`
 	Sources []SourceStatus        `json:"sources"`
 	Tallies []TallyStatus         `json:"tallies"`
+	Packs   []PackStatus          `json:"packs"`  // schema packs that came, in that order
 	Faults  []FaultCount          `json:"faults"` // what peers did wrong, counted
 	Events  []EventStatus         `json:"events"` // the newest, in the order they happened
 }
@@ -133,6 +134,18 @@ type EventStatus struct {
 	Detail string    `json:"detail,omitempty"`
 }
 
+// PackStatus is a schema pack that came: whether new records are judged by it, or
+// why not.
+type PackStatus struct {
+	Pack     string `json:"pack"`
+	Version  string `json:"version"`
+	Origin   string `json:"origin"`
+	State    string `json:"state"`
+	Code     string `json:"code,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	ReasonEN string `json:"reason_en,omitempty"`
+}
+
 // SourceStatus is what waits in a source's outbox.
 type SourceStatus struct {
 	Source  string    `json:"source"`
@@ -155,7 +168,7 @@ type FaultCount struct {
 func (n *Node) Status(ctx context.Context) (*Status, error) {
 	out := &Status{
 		Node: n.cfg.Node, Role: n.cfg.Role, Since: n.started, Links: []replicate.LinkState{}, Sources: []SourceStatus{},
-		Tallies: []TallyStatus{}, Faults: []FaultCount{}, Events: []EventStatus{},
+		Tallies: []TallyStatus{}, Packs: []PackStatus{}, Faults: []FaultCount{}, Events: []EventStatus{},
 	}
 	if me, ok := n.engine.Directory.Node(n.cfg.Node); ok {
 		out.Name = me.Names.Zh
@@ -177,6 +190,10 @@ func (n *Node) Status(ctx context.Context) (*Status, error) {
 	}
 	for _, t := range tallies {
 		out.Tallies = append(out.Tallies, TallyStatus(t))
+	}
+	for _, p := range n.packs.Packs() {
+		why := p.Why()
+		out.Packs = append(out.Packs, PackStatus{p.Name, p.Version, p.Origin, p.State, p.Code, why.ZH, why.EN})
 	}
 	for k, c := range n.engine.Faults() {
 		out.Faults = append(out.Faults, FaultCount{k[0], k[1], c})
