@@ -83,8 +83,9 @@ func (d *Demo) judge(ctx context.Context, res *Result, before map[place]store.Ta
 	return nil
 }
 
-// judgeRejected compares, node by node and in order, the bad records put in
-// with the rejected rows and their first reason.
+// judgeRejected compares, node by node and in the order they were published,
+// the bad records put in with the rejected rows and their first reason. Urgent
+// types are judged ahead of others, so the order of rejection is another.
 func (d *Demo) judgeRejected(ctx context.Context, res *Result, since map[string]uint64, records iter.Seq[demodata.Record], fault func(string, ...any)) error {
 	bad := map[string][]demodata.Record{}
 	for r := range records {
@@ -98,6 +99,7 @@ func (d *Demo) judgeRejected(ctx context.Context, res *Result, since map[string]
 		if err != nil {
 			return err
 		}
+		slices.SortFunc(rows, func(a, b outbox.Rejected) int { return cmp.Compare(a.Row.ID, b.Row.ID) })
 		want := bad[m.ID]
 		if len(rows) != len(want) {
 			fault("%s: %d rejected rows for %d bad records", m.ID, len(rows), len(want))
