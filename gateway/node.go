@@ -149,7 +149,7 @@ func (n *Node) Reload(ctx context.Context) error {
 
 // openSequencers makes one sequencer a source, and one for the node's own records.
 func (n *Node) openSequencers(ctx context.Context) error {
-	owner := uuid.NewString()
+	owner := n.host() + "/" + uuid.NewString()
 	own := sequencer.Source{Name: replicate.OwnSource, Table: replicate.OwnOutbox, Types: []string{"*"}}
 	for _, src := range append([]sequencer.Source{own}, n.cfg.Sources...) {
 		s := &sequencer.Sequencer{
@@ -233,7 +233,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	for i, s := range n.sequencers {
 		run(func() { n.keepLease(ctx, n.leases[i]) })
-		run(func() { s.Run(ctx, n.leases[i].Held) })
+		run(func() {
+			s.Run(ctx, n.leases[i].Held, func(ctx context.Context) (map[string]string, error) { return n.takeLead(ctx, n.leases[i]) })
+		})
 	}
 	for _, l := range n.links {
 		if l.Push {
@@ -324,22 +326,6 @@ func (n *Node) admit(node string) bool {
 		}
 	}
 	return false
-}
-
-// keepLease beats for a source's lease; see store.Lease.
-func (n *Node) keepLease(ctx context.Context, l *store.Lease) {
-	t := time.NewTicker(500 * time.Millisecond)
-	defer t.Stop()
-	for {
-		if _, err := l.Try(ctx); err != nil && ctx.Err() == nil {
-			n.cfg.Log.WarnContext(ctx, "lease", "err", err)
-		}
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }
 
 // actOnSystem follows the federation's own streams, and judges what is held as

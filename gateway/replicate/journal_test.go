@@ -1,6 +1,7 @@
 package replicate_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -164,5 +165,44 @@ func TestJournalCompacts(t *testing.T) {
 	}
 	if _, err := os.Stat(path + ".tmp"); !os.IsNotExist(err) {
 		t.Error("the half-written copy is still there", err)
+	}
+}
+
+// Processes of one host write a journal each and read all of them: what one
+// noted is known to the next, whoever it is, and to one that only reads.
+func TestJournalsOfOneHost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "heads.journal")
+	one, two := openJournal(t, path), openJournal(t, path)
+	for _, step := range []struct {
+		j    *replicate.Journal
+		head store.Head
+	}{{one, head(1, 5)}, {two, head(1, 9)}, {one, head(1, 12)}} {
+		if err := step.j.Refresh(); err != nil {
+			t.Fatal(err)
+		}
+		if err := step.j.Note(map[string]store.Head{streamA: step.head}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := two.Refresh(); err != nil || two.Head(streamA) != head(1, 12) {
+		t.Errorf("two knows %v, %v", two.Head(streamA), err)
+	}
+	read, err := replicate.ReadJournal(path)
+	if err != nil || read.Head(streamA) != head(1, 12) {
+		t.Errorf("the reader knows %v, %v", read.Head(streamA), err)
+	}
+	if err := read.Note(map[string]store.Head{streamA: head(2, 13)}); err == nil {
+		t.Error("a journal opened to be read was written")
+	}
+	if err := errors.Join(one.Close(), two.Note(map[string]store.Head{streamA: head(2, 13)})); err != nil {
+		t.Fatal(err)
+	}
+	// The first place is free again; what the other wrote meanwhile is known.
+	three := openJournal(t, path)
+	if three.Head(streamA) != head(2, 13) {
+		t.Errorf("three knows %v", three.Head(streamA))
+	}
+	if err := errors.Join(two.Close(), three.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -324,7 +324,7 @@ func (b *batch) chain(a *appending, groups []seal.Group, app *store.Append) (sto
 		return store.Head{}, err
 	}
 	app.Segments = make([]store.Segment, len(groups))
-	d := seal.Draft{Stream: a.name, Gen: a.gen, First: a.stream.Seq + 1, Prev: sign.Hash(a.stream.Hash), Time: sign.Now()}
+	d := seal.Draft{Stream: a.name, Gen: a.gen, First: a.stream.Seq + 1, Prev: sign.Hash(a.stream.Hash), Time: sign.At(b.s.now())}
 	_, err = seal.Chain(d, groups, b.s.Signer, func(i int, seg *seal.Segment) error {
 		readers, err := replicate.WrapNext(b.s.Directory, parsed, seg.Key)
 		if err != nil {

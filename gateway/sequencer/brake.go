@@ -171,7 +171,7 @@ func (b *batch) tripped(ctx context.Context) (out []store.Brake, err error) {
 	if s.Brakes.Window <= 0 || s.Source.Name == replicate.OwnSource {
 		return nil, nil
 	}
-	now := time.Now()
+	now := s.now()
 	slot, since := now.Truncate(s.Brakes.Window/12).UnixMicro(), now.Add(-s.Brakes.Window).UnixMicro()
 	over := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(b.streams)) {

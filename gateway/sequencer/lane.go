@@ -50,17 +50,18 @@ func (s *Sequencer) limit() (lim outbox.Limit, none bool) {
 }
 
 // Run calls Round until ctx ends, in a loop of its own for the urgent types of a source in the node's database. Lease says
-// whether this process is the one to work; failing to hold it only saves wasted work.
-func (s *Sequencer) Run(ctx context.Context, lease func() bool) {
+// whether this process is the one to work; failing to hold it only saves wasted work. Each time it comes to hold it, lead, if not
+// nil, is called until it succeeds, before anything is sealed.
+func (s *Sequencer) Run(ctx context.Context, lease func() bool, lead Lead) {
 	if s.Source.Name == replicate.OwnSource || s.foreign != nil {
-		s.loop(ctx, lease)
+		s.loop(ctx, lease, lead)
 		return
 	}
 	var wg sync.WaitGroup
 	for _, l := range []lane{urgent, ordinary} {
 		part := *s
 		part.lane, part.nextGen, part.opened = l, maps.Clone(s.nextGen), nil
-		wg.Go(func() { part.loop(ctx, lease) })
+		wg.Go(func() { part.loop(ctx, lease, lead) })
 	}
 	wg.Wait()
 }

@@ -44,7 +44,7 @@ func TestUrgentRecordsDoNotWaitForOthers(t *testing.T) {
 
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); s.Run(ctx, func() bool { return true }) }()
+	go func() { defer close(ended); s.Run(ctx, func() bool { return true }, nil) }()
 	defer func() { stop(); <-ended }()
 	await := func(stream string, n uint64) {
 		t.Helper()

@@ -171,7 +171,7 @@ func TestLoadBesideLiveRecords(t *testing.T) {
 		live := b.main()
 		ctx, stop := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
-		wg.Go(func() { live.Run(ctx, func() bool { return true }) })
+		wg.Go(func() { live.Run(ctx, func() bool { return true }, nil) })
 		// Live records, each written once the one before is sealed, so that many of
 		// them fall into the load; where the stream ended when each was committed.
 		behind := map[string]store.Pos{}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -65,6 +66,11 @@ type Sequencer struct {
 	Trace    *trace.Writer
 	Log      *slog.Logger
 
+	// Now is the wall clock; nil for time.Now. It says whether the certificate is
+	// in its dates, numbers a generation that opens, and is what a header claims; it
+	// decides neither order nor who works.
+	Now func() time.Time
+
 	reader  *outbox.Reader
 	foreign *foreign // of a source in another database
 	opened  []opened // segments that lineAt has open
@@ -97,6 +103,14 @@ func (s *Sequencer) Init(ctx context.Context) error {
 	}
 	s.hashes = NewHashes(s.StoreKey)
 	s.nextGen = map[string]bool{}
+	return s.Resume(ctx, nil)
+}
+
+// Resume judges what this process knows of its own streams against the
+// database, before it seals: heads.journal, and what readers were asked about
+// where another host sealed before (protocol §6). A stream in doubt opens the
+// next generation with its next segment.
+func (s *Sequencer) Resume(ctx context.Context, doubted map[string]string) error {
 	streams, err := s.Store.Streams(ctx)
 	if err != nil {
 		return err
@@ -105,8 +119,19 @@ func (s *Sequencer) Init(ctx context.Context) error {
 		if st.Origin != s.Directory.Me() {
 			continue
 		}
+		if why, ok := doubted[st.Name]; ok {
+			s.nextGen[st.Name] = true
+			if s.lane == urgent || !slices.Contains(s.Source.Types, "*") && !slices.Contains(s.Source.Types, st.Type) {
+				continue // somebody else tells
+			}
+			s.Log.WarnContext(ctx, "the next segment opens a new generation", "stream", st.Name, "why", why)
+			if err := s.Store.AddEvent(ctx, store.Event{Level: "alarm", Code: problem.JournalAhead, Stream: st.Name, Detail: why + "; the next segment opens a new generation"}); err != nil {
+				return err
+			}
+			continue
+		}
 		j := s.Journal.Head(st.Name)
-		if j.Seq == 0 {
+		if j.Seq == 0 || s.nextGen[st.Name] {
 			continue
 		}
 		seg, err := s.Store.SegmentEnding(ctx, st.ID, j.Gen, j.Seq)
@@ -130,7 +155,7 @@ func (s *Sequencer) Init(ctx context.Context) error {
 // returns how many rows left the outbox and whether more wait. When another
 // sequencer was faster it returns zero and true.
 func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
-	if now := time.Now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
+	if now := s.now(); now.Before(s.Cert.NotBefore()) || now.After(s.Cert.NotAfter()) {
 		return 0, false, problem.New(problem.KeyEnded, "this node's own certificate is good from %s to %s", s.Cert.NotBefore(), s.Cert.NotAfter())
 	}
 	if ok, err := s.foreign.begin(ctx, s); !ok || err != nil {
@@ -220,12 +245,31 @@ const (
 	idlePause = 40 * time.Millisecond
 )
 
+// Lead is what a process does each time it comes to hold a lease, before it
+// seals: it returns the streams of which it is in doubt, and why, see Resume.
+type Lead func(context.Context) (doubted map[string]string, err error)
+
 // loop calls Round until ctx ends.
-func (s *Sequencer) loop(ctx context.Context, lease func() bool) {
+func (s *Sequencer) loop(ctx context.Context, lease func() bool, lead Lead) {
 	pause := busyPause
+	led := false
 	for ctx.Err() == nil {
 		n, more := 0, false
-		if lease() {
+		if !lease() {
+			led = false
+		} else if led = led || lead == nil; !led {
+			doubted, err := lead(ctx)
+			if err == nil {
+				err = s.Resume(ctx, doubted)
+			}
+			if err == nil {
+				led = true
+			} else if ctx.Err() == nil {
+				s.Log.ErrorContext(ctx, "the lease was taken, but not the work", "source", s.Source.Name, "err", err)
+				pause = time.Second
+			}
+		}
+		if led {
 			var err error
 			if n, more, err = s.Round(ctx); err != nil && ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "sequencing failed", "source", s.Source.Name, "err", err)
@@ -271,9 +315,16 @@ func (s *Sequencer) recordedAt(ctx context.Context, stream int64, pos store.Pos)
 	return l.At.Time, 0, nil
 }
 
+func (s *Sequencer) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
 // generation is the generation of the next segment of a stream that ends at head.
 func (s *Sequencer) generation(name string, head store.Head) uint64 {
-	now := uint64(time.Now().Unix())
+	now := uint64(s.now().Unix())
 	switch {
 	case s.nextGen[name]:
 		return max(now, head.Gen+1, s.Journal.Head(name).Gen+1)

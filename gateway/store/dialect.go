@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,6 +134,12 @@ const (
 	// strictMode refuses what would otherwise be cut off or replaced silently. It sets neither ANSI_QUOTES nor
 	// NO_BACKSLASH_ESCAPES, under which statements read differently.
 	strictMode = "'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+
+	// A process that is stopped in the middle of a transaction (SIGSTOP, a paused virtual machine, a dead host whose
+	// connections stay open) would keep its row locks until it wakes. The server ends such a transaction: MariaDB after
+	// two seconds without a statement, whatever else closes connections without one after waitTimeout.
+	mariadbOnly = " /*M!100300 , idle_transaction_timeout = 2 */"
+	waitTimeout = 10 * time.Second
 )
 
 func mysqlConfig(dsn string) (*mysql.Config, error) {
@@ -158,7 +165,8 @@ func mysqlConfig(dsn string) (*mysql.Config, error) {
 		cfg.Params = map[string]string{}
 	}
 	cfg.Params["time_zone"] = "'+00:00'"
-	cfg.Params["sql_mode"] = strictMode
+	cfg.Params["sql_mode"] = strictMode + mariadbOnly
+	cfg.Params["wait_timeout"] = strconv.Itoa(int(waitTimeout / time.Second))
 	return cfg, nil
 }
 
@@ -185,6 +193,7 @@ func (s *Store) openMySQL(dsn string) error {
 	db.SetMaxOpenConns(poolSize)
 	db.SetMaxIdleConns(poolSize)
 	db.SetConnMaxLifetime(5 * time.Minute) // so that load returns to a server that came back
+	db.SetConnMaxIdleTime(waitTimeout / 2) // before the server closes it
 	s.d, s.dsn, s.write, s.read = mysqlDialect, dsn, db, db
 	return nil
 }
@@ -232,6 +241,8 @@ func (s *Store) ownerDB() (*sql.DB, error) {
 		return nil, err
 	}
 	cfg.ReadTimeout, cfg.WriteTimeout = 0, 0
+	cfg.Params["sql_mode"] = strictMode
+	delete(cfg.Params, "wait_timeout")
 	c, err := connector(cfg)
 	if err != nil {
 		return nil, err

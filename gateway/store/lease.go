@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,8 +20,9 @@ const LeaseTimeout = 2 * time.Second
 // what keeps data right; that is the compare-and-set of each operation. No wall clock takes part: the holder counts
 // up, and a challenger who sees the counter unchanged for [LeaseTimeout] takes over by compare-and-set.
 type Lease struct {
-	// Now replaces the clock, whose monotonic reading alone is used; nil means time.Now. Set it before the first Try.
-	Now func() time.Time
+	// Now replaces the clock: the time since some moment of this process's own choosing, by a clock that nobody sets.
+	// Set it before the first Try. It is a duration so that no wall clock can take part.
+	Now func() time.Duration
 
 	s           *Store
 	name, owner string
@@ -28,9 +30,16 @@ type Lease struct {
 	mu      sync.Mutex
 	held    bool
 	seen    string // owner and beat of somebody else, as last seen
-	seenAt  time.Time
-	renewed time.Time
+	from    string // who held it before this one, as far as anybody did
+	seenAt  time.Duration
+	renewed time.Duration
 }
+
+// freed marks the owner of a lease that was given back: it is free, and it shows whose it was.
+const freed = "~"
+
+// started is the moment from which this process counts.
+var started = time.Now()
 
 // NewLease prepares a lease; it touches nothing yet. name and owner are 1–96 bytes; owner is for people, and what tells
 // two processes of one configuration apart is added by itself.
@@ -42,8 +51,8 @@ func NewLease(s *Store, name, owner string) *Lease {
 
 var errLeaseShape = fmt.Errorf("%w: lease name and owner are 1–96 bytes", ErrInvalid)
 
-// Try takes or keeps the lease and tells whether it is held now. It is to be called about every 500 ms, whoever holds
-// it; a holder that does not call it for [LeaseTimeout] loses it to the next challenger. After an error the lease
+// Try takes or keeps the lease and tells whether it is held now. A holder is to call it about every 500 ms, a
+// challenger more often, since it counts from when it first saw the last beat; a holder that does not call it for [LeaseTimeout] loses it to the next challenger. After an error the lease
 // counts as not held.
 func (l *Lease) Try(ctx context.Context) (held bool, err error) {
 	l.mu.Lock()
@@ -57,12 +66,13 @@ func (l *Lease) Try(ctx context.Context) (held bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if owner != l.owner && owner != "" {
+	free := owner == "" || strings.HasPrefix(owner, freed)
+	if owner != l.owner && !free {
 		if seen := fmt.Sprint(owner, " ", beat); seen != l.seen {
 			l.seen, l.seenAt = seen, start
 			return false, nil
 		}
-		if start.Sub(l.seenAt) < LeaseTimeout {
+		if start-l.seenAt < LeaseTimeout {
 			return false, nil
 		}
 	}
@@ -75,8 +85,17 @@ func (l *Lease) Try(ctx context.Context) (held bool, err error) {
 		l.held = false // with an unknown outcome the next Try finds out: the owner is this lease alone
 		return false, fmt.Errorf("lease %s: %w", l.name, err)
 	}
-	l.renewed = start
+	if l.renewed = start; l.held && owner != l.owner {
+		l.from, _, _ = strings.Cut(strings.TrimPrefix(owner, freed), "#")
+	}
 	return l.held, nil
+}
+
+// From is the owner, as given to NewLease, who held the lease before it was last taken; "" if nobody did.
+func (l *Lease) From() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.from
 }
 
 // Held tells, without asking the database, whether the last Try succeeded and is not so old that another may have taken
@@ -84,7 +103,7 @@ func (l *Lease) Try(ctx context.Context) (held bool, err error) {
 func (l *Lease) Held() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.held && l.now().Sub(l.renewed) < LeaseTimeout
+	return l.held && l.now()-l.renewed < LeaseTimeout
 }
 
 // Release gives a held lease back, so that another need not wait. Of one not held it changes nothing.
@@ -93,16 +112,16 @@ func (l *Lease) Release(ctx context.Context) error {
 	defer l.mu.Unlock()
 	l.held = false
 	return l.s.InTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE fayi_lease SET owner='', beat=beat+1 WHERE name=? AND owner=?", l.name, l.owner)
+		_, err := tx.ExecContext(ctx, "UPDATE fayi_lease SET owner=?, beat=beat+1 WHERE name=? AND owner=?", freed+l.owner, l.name, l.owner)
 		return err
 	})
 }
 
-func (l *Lease) now() time.Time {
+func (l *Lease) now() time.Duration {
 	if l.Now != nil {
 		return l.Now()
 	}
-	return time.Now()
+	return time.Since(started) // by its monotonic reading
 }
 
 // state reads the lease's row and adds a free one if there is none.

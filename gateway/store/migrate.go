@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
 	"io/fs"
@@ -92,13 +91,21 @@ func (s *Store) alone(ctx context.Context, fn func() error) error {
 	if _, err := s.write.ExecContext(ctx, s.d.insertIgnore+migrationLock+" (id) VALUES (1)"); err != nil {
 		return err
 	}
-	return s.InTx(ctx, func(tx *sql.Tx) error {
-		var id int
-		if err := tx.QueryRowContext(ctx, "SELECT id FROM "+migrationLock+" WHERE id=1"+s.d.forUpdate).Scan(&id); err != nil {
-			return err
-		}
-		return fn()
-	})
+	db, err := s.ownerDB() // the lock outlasts what the pool's sessions allow a transaction
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	tx, err := db.BeginTx(ctx, s.d.tx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var id int
+	if err := tx.QueryRowContext(ctx, "SELECT id FROM "+migrationLock+" WHERE id=1"+s.d.forUpdate).Scan(&id); err != nil {
+		return err
+	}
+	return fn()
 }
 
 // installContract makes the tables business systems touch, which belong to package outbox.

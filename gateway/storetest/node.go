@@ -221,7 +221,7 @@ func tallies(t *testing.T, s *store.Store) {
 // clock is a monotonic clock the test moves by hand.
 type clock struct{ at atomic.Int64 }
 
-func (c *clock) now() time.Time       { return time.Unix(0, c.at.Load()) }
+func (c *clock) now() time.Duration   { return time.Duration(c.at.Load()) }
 func (c *clock) pass(d time.Duration) { c.at.Add(int64(d)) }
 func (c *clock) give(l *store.Lease)  { l.Now = c.now }
 
@@ -260,6 +260,8 @@ func leaseTakeover(t *testing.T, s *store.Store) {
 	must(t, b.Release(ctx))
 	want(t, "b gave it back", b.Held(), false)
 	try("a need not wait", a, true)
+	want(t, "who held it before a", a.From(), "host")
+	want(t, "who held it before b, of another process", b.From(), "host")
 
 	stopped := store.NewLease(s, "", "host")
 	if _, err := stopped.Try(ctx); !errors.Is(err, store.ErrInvalid) {
