@@ -270,9 +270,9 @@ func TestForeignSourceKilledAtRandom(t *testing.T) {
 				n, err := province.count(t.Context(), "SELECT COUNT(*) FROM exchange_inbox WHERE record_key = ?", key)
 				return n == 1, err
 			})
-			out, _, code := city.command(t, "outbox", "status", "-c", city.yaml)
+			out, errs, code := city.command(t, "outbox", "status", "-c", city.yaml)
 			if code != 0 || !strings.Contains(out, "连不上") {
-				t.Errorf("status while the source is down: %d %s", code, out)
+				t.Errorf("status while the source is down: %d %s%s", code, out, errs)
 			}
 			if err := aid.server.Start(); err != nil {
 				t.Fatal(err)

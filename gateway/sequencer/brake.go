@@ -185,6 +185,9 @@ func (b *batch) tripped(ctx context.Context) (out []store.Brake, err error) {
 			if err != nil {
 				return nil, err
 			}
+			if !pace.Any {
+				pace.From = a.stream.Pos
+			}
 			t.Deletes, t.Changes = firstTime(a.turn.deleted, pace.From), firstTime(a.turn.changed, pace.From)
 			if br.State == store.BrakeConfirmed { // what a person let pass counts no further
 				free := min(t.Deletes+t.Changes, br.Remaining)
@@ -216,7 +219,7 @@ func (b *batch) tripped(ctx context.Context) (out []store.Brake, err error) {
 // window moved beyond where the stream ended before the first.
 func firstTime(keys []store.Pos, from store.Pos) (n int64) {
 	for _, pos := range keys {
-		if from.IsZero() || pos.Compare(from) <= 0 {
+		if pos.Compare(from) <= 0 {
 			n++
 		}
 	}
@@ -266,8 +269,8 @@ func HeldOf(ctx context.Context, st *store.Store, source Source, r *outbox.Reade
 			continue
 		}
 		h := Held{Brake: b, Table: source.Table}
-		if h.Waiting, err = r.Count(ctx, b.Type); err != nil {
-			return nil, err
+		if h.Waiting, err = r.Count(ctx, b.Type); err != nil && source.DB == nil {
+			return nil, err // a database of its own may be down: what is held is told all the same
 		}
 		out = append(out, h)
 	}

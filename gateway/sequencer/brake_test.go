@@ -185,6 +185,22 @@ func TestBrakeOnChanges(t *testing.T) {
 	})
 }
 
+// A stream whose first batch changes a key it begins: the few keys there are may be changed as often as they like.
+func TestBrakeOnNewStream(t *testing.T) {
+	onBothStores(t, func(t *testing.T, b *bench) {
+		s := b.braked()
+		b.insert(b.consultation("ZX-0", "1"), b.consultation("ZX-0", "2"), b.consultation("ZX-1", "1"))
+		b.drain(s)
+		for version := 3; version < 40; version++ {
+			b.insert(b.consultation("ZX-0", fmt.Sprint(version)), b.consultation("ZX-1", fmt.Sprint(version)))
+			b.drain(s)
+		}
+		if len(b.brakes()) != 0 || b.waiting() != 0 {
+			t.Errorf("brakes %+v, %d wait", b.brakes(), b.waiting())
+		}
+	})
+}
+
 // Only the deletions are refused; the rest of the type flows in its order.
 func TestBrakeRefusesOneOperation(t *testing.T) {
 	onBothStores(t, func(t *testing.T, b *bench) {

@@ -15,7 +15,8 @@ var ErrNoBrake = errors.New("store: no such type waits for a decision")
 type Pace struct {
 	Live             int64 // keys that exist now
 	Deletes, Changes int64 // since then
-	From             Pos   // where the stream ended before the first of them; the zero Pos if there were none
+	From             Pos   // where the stream ended before the first of them, if there were Any; it may have been empty
+	Any              bool
 }
 
 // Turn is what a batch does to a stream's keys on behalf of a source; it is added to the counts in the batch's
@@ -47,7 +48,7 @@ func (s *Store) PaceOf(ctx context.Context, source string, stream, since int64) 
 			return p, fmt.Errorf("read pace: %w", err)
 		}
 		if first {
-			p.From = from
+			p.From, p.Any = from, true
 		}
 		p.Deletes, p.Changes = p.Deletes+deletes, p.Changes+changes
 	}
