@@ -48,6 +48,7 @@ func (w *world) published(id string) []evidence.Record {
 
 // Every event is a record of the pack's type, and the records alone prove who held the matter when.
 func TestCustodyIsProvable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(w *world) { w.publish = evidence.Publisher })
 	id := w.done(w.a, w.kase())
 	w.act(id, "callback", answer(4))

@@ -126,6 +126,7 @@ func carryOn(ctx context.Context, svc *hotline.Service) error {
 // the end the peer has every matter exactly once, every chain is whole, and at each event there was exactly one owner.
 // FAYI_LONG=1: a hundred kills.
 func TestKillDuringHandoffs(t *testing.T) {
+	t.Parallel()
 	kills, matters := 12, 30
 	if os.Getenv("FAYI_LONG") == "1" {
 		kills, matters = 100, 250

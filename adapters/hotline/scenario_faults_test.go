@@ -1,6 +1,8 @@
 package hotline_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,6 +29,7 @@ func (w *world) fault(s *side, kind, op string, count int) {
 // The connection dies after the peer stored the ticket: in doubt, asked, found. Exactly one ticket. (The hundred random
 // kill points are TestKillDuringHandoffs.)
 func TestScenario23(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fault(w.a, simulator.TimeoutAfter, "offer", 1)
 	id := w.offer(partyA, w.kase())
@@ -58,6 +61,7 @@ func TestScenario23(t *testing.T) {
 
 // The same where the peer cannot be asked: once more under the same number, then a person.
 func TestScenario24(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fault(w.b, simulator.TimeoutAfter, "offer", 1)
 	id := w.offer(partyB, w.kase())
@@ -92,6 +96,7 @@ func TestScenario24(t *testing.T) {
 
 // HTTP 200 is no success.
 func TestScenario25(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fault(w.b, simulator.Failure200, "offer", 1) // {"Success":false,"Msg":"机构不存在"}
 	id := w.offer(partyB, w.kase())
@@ -131,6 +136,7 @@ func TestScenario25(t *testing.T) {
 
 // The peer is down for six hours with a long queue.
 func TestScenario26(t *testing.T) {
+	t.Parallel()
 	n := 200
 	if os.Getenv("FAYI_LONG") == "1" {
 		n = 2000
@@ -198,6 +204,7 @@ func TestScenario26(t *testing.T) {
 
 // Two business hours of silence at a peer that usually speaks; at night none.
 func TestScenario27(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.at("2026-09-29 16:00")
 	id := w.offered(w.a, w.kase())
@@ -222,6 +229,7 @@ func TestScenario27(t *testing.T) {
 
 // The same callback five times at once, at two nodes of one database.
 func TestScenario28(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.offered(w.a, w.kase())
 	w.a.sim.SetFaults(simulator.Fault{Kind: simulator.Twice, Count: 1})
@@ -264,6 +272,7 @@ func TestScenario28(t *testing.T) {
 
 // Power is cut between commit and sending, and between sending and the mark.
 func TestScenario29(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	before := w.offer(partyA, w.kase())
 	after := w.offer(partyA, w.kase(func(c *ticket.Case) { c.Citizen.Phone = "15400000018" }))
@@ -297,6 +306,7 @@ func TestScenario29(t *testing.T) {
 
 // Keys rotate: old and new are good together, then the old is not. Clocks differ: said, not silent.
 func TestScenario30(t *testing.T) {
+	t.Parallel()
 	both := `secrets: ["file:secrets/new.key", "file:secrets/hotline-a-callback.key"]`
 	w := newWorld(t, func(w *world) { w.write("secrets/new.key", "the new secret") })
 	w.edits["hotline-a@1"] = []string{`secrets: ["file:secrets/hotline-a-callback.key"]`, both}
@@ -332,6 +342,7 @@ func TestScenario30(t *testing.T) {
 
 // The calendar of next year comes late.
 func TestScenario31(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.at("2026-12-30 10:00")
 	id := w.offered(w.a, w.kase())
@@ -365,7 +376,8 @@ func TestScenario31(t *testing.T) {
 
 // Yesterday's backup is restored: nothing goes out until it was compared.
 func TestScenario32(t *testing.T) {
-	w := newWorld(t)
+	t.Parallel()
+	w := newWorld(t, func(w *world) { w.marks = t.TempDir() })
 	var ids []string
 	for i := range 20 {
 		ids = append(ids, w.offer(partyA, w.kase(func(c *ticket.Case) { c.Citizen.Phone = fmt.Sprintf("154000004%02d", i) })))
@@ -379,9 +391,14 @@ func TestScenario32(t *testing.T) {
 	}
 	w.restore(backup)
 	w.start()
-	if err := w.a.c.Pause(t.Context()); err != nil {
-		t.Fatal(err)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.a.c.Run(ctx, "") }()
+	for len(w.tasks("restored")) == 0 {
+		time.Sleep(20 * time.Millisecond) // until the courier has looked
 	}
+	stop()
+	<-done
 	w.send(w.a)
 	if got := w.a.sim.Tickets(); len(got) != 17 {
 		t.Fatalf("a paused courier sent: %d", len(got))
@@ -413,6 +430,7 @@ func TestScenario32(t *testing.T) {
 
 // 12348 → 12345 → 12348.
 func TestScenario33(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.offered(w.a, w.kase())
 	w.says(w.a, id, "accept", accept())
@@ -443,6 +461,7 @@ func TestScenario33(t *testing.T) {
 
 // Both sides offer the same matter to each other within three seconds.
 func TestScenario34(t *testing.T) {
+	t.Parallel()
 	for _, oursFirst := range []bool{true, false} {
 		t.Run(fmt.Sprint("oursFirst=", oursFirst), func(t *testing.T) {
 			w := newWorld(t)
@@ -484,6 +503,7 @@ func TestScenario34(t *testing.T) {
 
 // The hotline's month sheet and ours differ: exactly the tickets, and why.
 func TestScenario35(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.at("2026-09-01 09:00")
 	var ids []string
@@ -544,6 +564,7 @@ func TestScenario35(t *testing.T) {
 
 // A newer profile comes while hand-offs are under way.
 func TestScenario36(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	old := w.offered(w.a, w.kase())
 	w.edits["hotline-a@1"] = []string{"profile: hotline-a@1", "profile: hotline-a@2", "ticket.urge}", "ticket.urge2}", "ticket.urge: urge", "ticket.urge2: urge"}
@@ -563,10 +584,31 @@ func TestScenario36(t *testing.T) {
 			t.Errorf("%s was told %+v", id, x.Received)
 		}
 	}
+
+	// Before it is used, the new version is tried on past tickets; one that lost a class says which tickets it stops.
+	var past bytes.Buffer
+	for i := range 412 {
+		c := w.kase(func(c *ticket.Case) { c.TicketNo, c.Appeal.ClassCode = fmt.Sprint("P", i), []string{"0101", "0201", "0301"}[i%3] })
+		b, err := ticket.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		past.Write(append(b, '\n'))
+	}
+	tried, err := next.Profile().Try(bytes.NewReader(past.Bytes()))
+	if err != nil || tried.Mapped != 412 || tried.Total != 412 {
+		t.Errorf("%+v %v", tried, err)
+	}
+	w.edits["hotline-a@1"] = []string{`"0301": "0301", `, ""}
+	tried, err = w.source("hotline-a@1").Try(bytes.NewReader(past.Bytes()))
+	if err != nil || tried.Mapped != 275 || len(tried.Holes) != 1 || !strings.Contains(tried.Holes[0].Message, "0301") {
+		t.Errorf("%+v %v", tried, err)
+	}
 }
 
 // Secrecy 2 over two more hops: neither name nor phone nor voice nor hash arrives.
 func TestScenario37(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	in := w.theirOffer("YL12345-20260929-0905")
 	const name, phone, hash = "赵某某", "15400000037", "c0ffee37"
@@ -647,6 +689,7 @@ func (w *world) clean(x simulator.Ticket, words ...string) {
 
 // Units are known by code.
 func TestScenario39(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.a.sim.SetUnits([]ticket.Unit{{Code: "610802-01", Name: "人社局", Division: "610802"}, {Code: "610902-01", Name: "人社局", Division: "610902"}})
 	if _, err := w.a.c.Directory(t.Context()); err != nil {

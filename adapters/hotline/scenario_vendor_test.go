@@ -47,6 +47,7 @@ func (w *world) remote(id string) (n int) {
 
 // A party without an interface: a sheet goes out, comes back, comes back again with columns renamed and three rows more.
 func TestScenario38(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c := w.source("desk-c@1")
 	dir := t.TempDir()
@@ -164,6 +165,7 @@ func (s *safeBuffer) String() string { s.mu.Lock(); defer s.mu.Unlock(); return 
 // A session ends in the middle of a batch of 300: one login, that message once more, the others go on. When no login
 // helps, the breaker opens and somebody is told. Nothing secret and no phone is logged.
 func TestScenario40(t *testing.T) {
+	t.Parallel()
 	const n = 300
 	log := &safeBuffer{}
 	w := newWorld(t, func(w *world) {

@@ -25,6 +25,7 @@ type Config struct {
 	Owner    string // name of this process in leases; "" where no other process uses the database
 	Store    *store.Store
 	Peers    []ticket.Peer // several versions of one party: the newest last
+	Dir      string        // where couriers remember what they sent, beside the keys; "" for nowhere
 	Calendar *clock.Calendar
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -63,7 +64,11 @@ func New(cfg Config) *Service {
 				versions = append(versions, cfg.Peers[j])
 			}
 		}
-		s.couriers = append(s.couriers, courier.New(s.Desk, cfg.Log, versions...))
+		c := courier.New(s.Desk, cfg.Log, versions...)
+		if cfg.Dir != "" {
+			c.Remember(cfg.Dir)
+		}
+		s.couriers = append(s.couriers, c)
 	}
 	return s
 }

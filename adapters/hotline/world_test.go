@@ -82,6 +82,7 @@ type world struct {
 	log     *slog.Logger
 	cal     *clock.Calendar
 	publish ledger.Publish
+	marks   string // folder in which couriers remember what they sent
 	mu      sync.Mutex
 	h       http.Handler
 
@@ -246,7 +247,7 @@ func (w *world) peer(p *profile.Profile) *profile.Peer {
 // start runs the program on what the database has, as after a crash.
 func (w *world) start() {
 	duty := func([]string) string { return w.duty }
-	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: append([]ticket.Peer{w.a.peer, w.b.peer}, w.more...), Log: w.log, Calendar: w.cal, Now: w.clk.now, Duty: duty, Publish: w.publish})
+	w.svc = hotline.New(hotline.Config{Self: self, Division: "610800", Owner: "test", Store: w.st, Peers: append([]ticket.Peer{w.a.peer, w.b.peer}, w.more...), Log: w.log, Calendar: w.cal, Now: w.clk.now, Duty: duty, Publish: w.publish, Dir: w.marks})
 	w.desk, w.l = w.svc.Desk, w.svc.Desk.Ledger()
 	w.a.c, w.b.c = w.svc.Courier(partyA), w.svc.Courier(partyB)
 	w.mu.Lock()

@@ -15,6 +15,7 @@ func cmdHandoff(ctx context.Context, e *env, args []string) int {
 			{"replay", handoffReplay, "重发失败的消息", "send dead messages again"},
 			{"confirm", handoffConfirm, "录入电话核实的结果", "enter what the peer said by telephone"},
 			{"abandon", handoffAbandon, "放弃没有转出去的工单", "give up an offer that did not get out"},
+			{"recover", handoffRecover, "恢复备份后与对方核对", "compare with a party after a backup was put back"},
 			{"kpi", handoffKPI, "六项指标", "the six figures of a month"},
 			{"reconcile", handoffReconcile, "与热线月报表逐单核对", "compare with the hotline's monthly sheet"},
 			{"check", handoffCheck, "检查接口配置，试算历史工单", "check a profile, map past tickets through it"},

@@ -68,7 +68,7 @@ func newHotline(c *config.File, st *store.Store, log *slog.Logger) (*hotline.Ser
 	if err != nil {
 		return nil, err
 	}
-	cfg := hotline.Config{Self: h.Party, Division: h.Division, Owner: fmt.Sprintf("%s/%d", c.Node, os.Getpid()), Store: st, Peers: peers, Calendar: cal, Log: log, Duty: inTurn(h.Duty)}
+	cfg := hotline.Config{Self: h.Party, Division: h.Division, Owner: fmt.Sprintf("%s/%d", c.Node, os.Getpid()), Store: st, Dir: c.KeysDir(), Peers: peers, Calendar: cal, Log: log, Duty: inTurn(h.Duty)}
 	if h.Evidence {
 		cfg.Publish = evidence.Publisher
 	}

@@ -45,8 +45,11 @@ func (b *breaker) refused(now time.Time) bool {
 	return true
 }
 
-func (b *breaker) ok() {
+// ok ends a series of failures; true if there was one.
+func (b *breaker) ok() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	was := b.fails > 0 || b.auth > 0
 	b.fails, b.auth, b.until = 0, 0, time.Time{}
+	return was
 }

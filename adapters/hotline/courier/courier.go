@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Courier struct {
 	wake    chan struct{}
 	urgent  chan struct{}
 
+	mark string // file that remembers how much was sent; "" for none
+
 	mu     sync.Mutex
 	pulled map[string]time.Time // hand-offs asked one by one, and when
 	pullAt time.Time
@@ -49,6 +52,10 @@ func New(d *desk.Desk, log *slog.Logger, versions ...ticket.Peer) *Courier {
 	}
 	return c
 }
+
+// Remember makes the courier keep in a folder, outside the database, how much it has sent. When the database knows of
+// less, an older one was put back: the courier then starts paused ([Courier.Reconcile]). Call it before Run.
+func (c *Courier) Remember(dir string) { c.mark = filepath.Join(dir, "handoff-"+c.party+".mark") }
 
 // Party is whom the courier serves.
 func (c *Courier) Party() string { return c.party }
@@ -129,6 +136,9 @@ func (c *Courier) one(ctx context.Context, d ledger.Delivery) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
+	if err := c.remember(ctx); err != nil {
+		return false, err // nothing left; the delivery is found in doubt and asked about
+	}
 	var o ticket.Outcome
 	if d.Kind == ledger.KindOffer {
 		o = c.offer(ctx, p, d)
@@ -185,8 +195,26 @@ func (c *Courier) judge(ctx context.Context, o ticket.Outcome, urgent bool) {
 		} else if o.ClockHint {
 			c.alarm(ctx, "clock", text)
 		}
+	case ticket.Unable:
 	default:
-		c.breaker.ok()
+		if c.breaker.ok() {
+			c.over(ctx, "breaker", "auth", "clock")
+		}
+	}
+}
+
+// over closes alarms whose cause is gone.
+func (c *Courier) over(ctx context.Context, kinds ...string) {
+	err := c.l.InTx(ctx, func(t *ledger.Tx) error {
+		for _, k := range kinds {
+			if err := t.CloseTasks(c.party, "", k, c.desk.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		c.log.Warn("hand-off alarm", "party", c.party, "err", err)
 	}
 }
 
@@ -237,6 +265,9 @@ func (c *Courier) Run(ctx context.Context, owner string) error {
 func (c *Courier) lead(ctx context.Context, lease *store.Lease) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	if err := c.restored(ctx); err != nil {
+		return err
+	}
 	if _, err := c.l.Doubt(ctx, c.party, c.desk.Now()); err != nil {
 		return err
 	}
@@ -267,6 +298,7 @@ func (c *Courier) lead(ctx context.Context, lease *store.Lease) error {
 	loop(nil, time.Second, func(ctx context.Context) error { _, err := c.Pull(ctx); return err })
 	loop(nil, 5*time.Second, c.Files)
 	loop(nil, 30*time.Second, c.Watch)
+	loop(nil, 24*time.Hour, func(ctx context.Context) error { _, err := c.Directory(ctx); return err })
 	return g.Wait()
 }
 

@@ -109,6 +109,7 @@ func (c *Courier) setPaused(ctx context.Context, paused bool) error {
 		return t.ChangePeer(c.party, c.desk.Now(), func(p *ledger.PeerState) { p.Paused = paused })
 	})
 	if err == nil && !paused {
+		c.over(ctx, "restored")
 		c.Wake(false)
 		c.Wake(true)
 	}
@@ -117,11 +118,11 @@ func (c *Courier) setPaused(ctx context.Context, paused bool) error {
 
 // Reconciled is what a comparison after a restored backup found.
 type Reconciled struct {
-	Asked  int      // offers this database believes are not delivered
-	Ahead  []string // those the peer has: settled, not sent again
-	Absent []string // those it does not have: they will be sent after Resume
-	Unsure []string // those it cannot tell: a person asks
-	Pulled int      // messages fetched
+	Asked  int      `json:"asked"`  // offers this database believes are not delivered
+	Ahead  []string `json:"ahead"`  // those the peer has: settled, not sent again
+	Absent []string `json:"absent"` // those it does not have: they will be sent after Resume
+	Unsure []string `json:"unsure"` // those it cannot tell: a person asks
+	Pulled int      `json:"pulled"` // messages fetched
 }
 
 // Reconcile compares every offer that seems undelivered with the peer and fetches what the peer has to tell. Numbers are

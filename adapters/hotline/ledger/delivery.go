@@ -106,9 +106,12 @@ func (l *Ledger) NextDue(ctx context.Context, peer string) (time.Time, error) {
 	return from(next.Int64), err
 }
 
-// Claim marks a delivery as being sent; false if another has it or it changed.
+// Claim marks a delivery as being sent and counts it; false if another has it or it changed.
 func (l *Ledger) Claim(ctx context.Context, d *Delivery, now time.Time) (ok bool, err error) {
 	err = l.InTx(ctx, func(t *Tx) error {
+		if _, err := t.Number(claims + d.Peer); err != nil {
+			return err
+		}
 		n, err := t.exec("UPDATE fayi_ho_delivery SET state=?,attempts=attempts+1,updated_us=? WHERE id=? AND state=? AND attempts=?",
 			Sending, us(now), d.ID, d.State, d.Attempts)
 		ok = n == 1
@@ -119,6 +122,17 @@ func (l *Ledger) Claim(ctx context.Context, d *Delivery, now time.Time) (ok bool
 		d.Attempts++
 	}
 	return ok, err
+}
+
+const claims = "claims "
+
+// Claims is how many sendings to a peer this database knows of. It only grows, unless an older database was put back.
+func (l *Ledger) Claims(ctx context.Context, peer string) (n int64, err error) {
+	err = one(l.st.DB().QueryRowContext(ctx, "SELECT n FROM fayi_ho_counter WHERE name=?", claims+peer).Scan(&n))
+	if err == ErrUnknown {
+		err = nil
+	}
+	return n, err
 }
 
 // Doubt turns what a dead process was sending to a peer into in_doubt. Only the one that holds the peer's lease calls it.

@@ -181,7 +181,7 @@ func clocks(ctx context.Context, r reader, where string, args ...any) ([]Clock, 
 	}, "SELECT handoff,round,warned,body FROM fayi_ho_clock WHERE "+where+" ORDER BY handoff,round,clock", args...)
 }
 
-// Leap moves every counter far ahead, so that no number given after a restored backup is one that was given before it.
+// Leap moves every counter, that of sendings too, far ahead, so that no number given after a restored backup is one that was given before it.
 func (t *Tx) Leap() error {
 	_, err := t.exec("UPDATE fayi_ho_counter SET n=n+10000")
 	return err
