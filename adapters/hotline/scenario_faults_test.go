@@ -588,7 +588,9 @@ func TestScenario36(t *testing.T) {
 	// Before it is used, the new version is tried on past tickets; one that lost a class says which tickets it stops.
 	var past bytes.Buffer
 	for i := range 412 {
-		c := w.kase(func(c *ticket.Case) { c.TicketNo, c.Appeal.ClassCode = fmt.Sprint("P", i), []string{"0101", "0201", "0301"}[i%3] })
+		c := w.kase(func(c *ticket.Case) {
+			c.TicketNo, c.Appeal.ClassCode = fmt.Sprint("P", i), []string{"0101", "0201", "0301"}[i%3]
+		})
 		b, err := ticket.Encode(c)
 		if err != nil {
 			t.Fatal(err)
