@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	_ "github.com/go-sql-driver/mysql"
@@ -44,6 +45,7 @@ func main() {
 	dsn := flag.String("dsn", "", "of an empty database")
 	file := flag.String("records", "", "a JSON object a line")
 	n := flag.Int("n", 0, "number of records")
+	flag.IntVar(&serverPid, "server", 0, "process number of the database server")
 	flag.Parse()
 	res, err := run(context.Background(), *name, *work, *dsn, *file, *n)
 	if err != nil {
@@ -54,8 +56,27 @@ func main() {
 }
 
 type result struct {
-	Version string  `json:"version"`
-	Value   float64 `json:"value"`
+	Version string             `json:"version"`
+	Value   float64            `json:"value"`
+	Also    map[string]float64 `json:"also,omitempty"`
+}
+
+var serverPid int
+
+// cpu is the processor time of this process and the database server so far.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	total := time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", serverPid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	if f := strings.Fields(rest); len(f) > 12 {
+		var user, system int64
+		fmt.Sscan(f[11], &user)
+		fmt.Sscan(f[12], &system)
+		total += time.Duration(user+system) * 10 * time.Millisecond
+	}
+	return total
 }
 
 func run(ctx context.Context, name, work, dsn, file string, n int) (*result, error) {
@@ -91,7 +112,11 @@ func run(ctx context.Context, name, work, dsn, file string, n int) (*result, err
 	case "publish":
 		res.Value, err = transactions(ctx, db, p, records)
 	case "drain":
-		res.Value, err = drain(ctx, db, p, records)
+		var used time.Duration
+		res.Value, used, err = drain(ctx, db, p, records)
+		if serverPid > 0 {
+			res.Also = map[string]float64{"CPU µs/record": used.Seconds() * 1e6 / float64(len(records))}
+		}
 	default:
 		err = fmt.Errorf("no work %q", work)
 	}
@@ -141,15 +166,15 @@ func transactions(ctx context.Context, db *sql.DB, p *peer, records [][]byte) (f
 	}
 }
 
-func drain(ctx context.Context, db *sql.DB, p *peer, records [][]byte) (float64, error) {
+func drain(ctx context.Context, db *sql.DB, p *peer, records [][]byte) (rate float64, used time.Duration, err error) {
 	if err := p.fill(ctx, db, records); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	done := make(chan struct{})
 	var got atomic.Int64
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if body, err := io.ReadAll(r.Body); err == nil && json.Valid(body) {
@@ -172,21 +197,22 @@ func drain(ctx context.Context, db *sql.DB, p *peer, records [][]byte) (float64,
 	}
 	rctx, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
-	began := time.Now()
+	began, before := time.Now(), cpu()
 	go func() { ended <- p.relay(rctx, db, post) }()
 	select {
 	case <-done:
 	case err := <-ended:
 		stop()
-		return 0, fmt.Errorf("the relay ended after %d records: %w", got.Load(), err)
+		return 0, 0, fmt.Errorf("the relay ended after %d records: %w", got.Load(), err)
 	case <-time.After(3 * time.Minute):
 		stop()
-		return 0, fmt.Errorf("%d records of %d in 3 minutes", got.Load(), len(records))
+		return 0, 0, fmt.Errorf("%d records of %d in 3 minutes", got.Load(), len(records))
 	}
 	took := time.Since(began)
+	used = cpu() - before
 	stop()
 	<-ended
-	return float64(len(records)) / took.Seconds(), nil
+	return float64(len(records)) / took.Seconds(), used, nil
 }
 
 // inBusiness runs f in a business transaction.

@@ -25,10 +25,16 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 )
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// A node's live memory is small (tens of MiB) and its rounds make much that is soon garbage: letting the heap
+		// grow to three times what lives, instead of twice, halves what collecting costs (docs/benchmarks.md).
+		debug.SetGCPercent(200)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, newEnv(), os.Args[1:])
 	stop()

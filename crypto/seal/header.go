@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -44,6 +45,18 @@ type Header struct {
 	Schema string    `json:"schema"`
 	Time   sign.Time `json:"time"` // the origin's claim, never a reason to refuse
 	Key    sign.Hash `json:"key"`  // SM3 of the signing certificate
+}
+
+// KeyOf reads the key from the bytes of a header that was parsed before, as those
+// of stored segments were: it is their last member. It looks at nothing else.
+func KeyOf(header []byte) (key sign.Hash, ok bool) {
+	const before, after = `,"key":"`, `"}`
+	from := len(header) - len(after) - hex.EncodedLen(len(key))
+	if from < len(before) || string(header[from-len(before):from]) != before || string(header[len(header)-len(after):]) != after {
+		return key, false
+	}
+	_, err := hex.Decode(key[:], header[from:len(header)-len(after)])
+	return key, err == nil
 }
 
 // Last is the number of the segment's last line.

@@ -182,3 +182,21 @@ func flipped(b []byte, f func(bit int, b []byte)) {
 		f(i, c)
 	}
 }
+
+// The short way to a header's key gives what parsing gives, and nothing where the bytes end otherwise.
+func TestKeyOf(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		seg, _ := sealed(t, records(1)...)
+		key, ok := seal.KeyOf(seg.Bytes)
+		if !ok || key != seg.Header.Key {
+			rt.Fatalf("%s, %t; want %s", key, ok, seg.Header.Key)
+		}
+		cut := rapid.IntRange(0, len(seg.Bytes)-1).Draw(rt, "cut")
+		if _, ok := seal.KeyOf(seg.Bytes[:cut]); ok {
+			rt.Fatalf("a key was read from %q", seg.Bytes[:cut])
+		}
+	})
+	if _, ok := seal.KeyOf([]byte(`{"v":1,"key":"` + strings.Repeat("z", 64) + `"}`)); ok {
+		t.Error("a key that is no hexadecimal was read")
+	}
+}

@@ -53,8 +53,8 @@ func (e *Engine) frames(ctx context.Context, s sign.Stream, segs []store.Segment
 			return nil, err
 		}
 		out[i] = seal.Frame{Header: g.Header, Sig: g.Sig, Readers: readers, Body: g.Body}
-		if h, err := seal.ParseHeader(g.Header); err == nil && origin != nil {
-			out[i].Chain = origin.Chain(h.Key)
+		if key, ok := seal.KeyOf(g.Header); ok && origin != nil {
+			out[i].Chain = origin.Chain(key)
 		}
 		hash, prev := sign.Hash(g.Hash), sign.Hash(g.Prev)
 		e.Trace.Write(trace.Event{Event: trace.Send, Stream: s.String(), Gen: g.Gen, First: g.First, Count: g.Count, Hash: &hash, Prev: &prev, Peer: peer})

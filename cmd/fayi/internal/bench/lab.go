@@ -89,6 +89,12 @@ type scene struct {
 // build makes nodes, each under the one before. It starts none.
 func (l *lab) build(ctx context.Context, ids ...string) (*scene, error) {
 	s := &scene{plan: plan{Dir: filepath.Join(l.dir, fmt.Sprintf("scene%d", l.scenes)), Nodes: ids, DSN: map[string]string{}}}
+	if l.Profile != "" {
+		if err := os.MkdirAll(l.Profile, 0o755); err != nil {
+			return nil, err
+		}
+		s.plan.Profile = filepath.Join(l.Profile, fmt.Sprintf("%s-nodes-%d.pprof", l.row, l.scenes))
+	}
 	for _, id := range ids {
 		dsn, drop, err := l.database(id)
 		s.drops = append(s.drops, drop)
@@ -112,6 +118,8 @@ type plan struct {
 	Nodes []string          // each under the one before
 	DSN   map[string]string // of each node's database
 	Run   []string          // which of them a process of their own runs
+	// Profile is the file for that process's CPU profile; "" for none.
+	Profile string
 }
 
 func (p plan) build(ctx context.Context) (*federation.Federation, error) {

@@ -15,7 +15,7 @@ import (
 // Other systems are another program's business: fayi-bench-peers, a module of its own, so that nothing of theirs is in
 // this one. It is called once a run
 //
-//	fayi-bench-peers -peer NAME -work publish|drain -dsn DSN -records FILE -n N
+//	fayi-bench-peers -peer NAME -work publish|drain -dsn DSN -records FILE -n N -server PID
 //
 // with an empty database and a file of records, a JSON object a line, and prints one [peerResult].
 
@@ -69,8 +69,12 @@ func (l *lab) runPeer(ctx context.Context, name, work string, round uint64, n in
 	}
 	// Their own settings: a binary connection, which suits our store, would not suit theirs.
 	dsn = strings.Replace(dsn, "charset=binary", "charset=utf8mb4", 1)
+	pid, err := l.server.Pid()
+	if err != nil || name == "river" { // it has a server of its own
+		pid = 0
+	}
 	words := strings.Fields(l.Peers)
-	cmd := exec.CommandContext(ctx, words[0], append(words[1:], "-peer", name, "-work", work, "-dsn", dsn, "-records", file, "-n", strconv.Itoa(n))...)
+	cmd := exec.CommandContext(ctx, words[0], append(words[1:], "-peer", name, "-work", work, "-dsn", dsn, "-records", file, "-n", strconv.Itoa(n), "-server", strconv.Itoa(pid))...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Run(); err != nil {

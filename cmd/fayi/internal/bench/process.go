@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 
@@ -48,6 +49,17 @@ func Serve(ctx context.Context, file string, stdin io.Reader, stdout io.Writer) 
 	}
 	if err := json.NewEncoder(stdout).Encode(urls); err != nil {
 		return err
+	}
+	if p.Profile != "" {
+		out, err := os.Create(p.Profile)
+		if err != nil {
+			return err
+		}
+		defer out.Close()
+		if err := pprof.StartCPUProfile(out); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	_, err = io.Copy(io.Discard, stdin)
 	stop()

@@ -140,7 +140,8 @@ type fetchArgs struct {
 }
 
 type fetchResult struct {
-	Streams []replicate.StreamResult `json:"streams"`
+	Streams   []replicate.StreamResult `json:"streams"`
+	PollAfter uint64                   `json:"poll_after"`
 }
 
 // all fetches the stream from its beginning and gives each answer's frames to f.
@@ -155,6 +156,10 @@ func (w *wireScene) all(ctx context.Context, f func([]seal.Frame) error) (record
 		frames, err := w.engine.Client.Do(ctx, w.city.urls[city], city, call.OpFetch, fetchArgs{[]sign.Head{at}, 8 << 20}, nil, &res)
 		if err != nil {
 			return records, err
+		}
+		if len(frames) == 0 && res.PollAfter > 0 {
+			time.Sleep(time.Duration(res.PollAfter) * time.Millisecond)
+			continue
 		}
 		if len(frames) == 0 {
 			return records, fmt.Errorf("nothing after %d of %d", at.Last, st.Seq)
