@@ -173,7 +173,8 @@ func TestRegressionDatabasePutBack(t *testing.T) {
 			}
 			for _, id := range []string{province, ministry} {
 				st := l.stream(t, id, name)
-				orphans, err := l.Member(id).Store.Orphans(t.Context(), st.ID)
+				all, err := l.Member(id).Store.Orphans(t.Context(), st.ID)
+				orphans := all[st.ID]
 				if err != nil || len(orphans) == 0 || orphans[0].Gen != before.Gen || orphans[0].First != 3 {
 					t.Errorf("%s keeps orphans %+v, %v", id, orphans, err)
 				}

@@ -425,7 +425,7 @@ func (p *process) segments(ctx context.Context, st *store.Stream) (out []store.S
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range orphans {
+	for _, o := range orphans[st.ID] {
 		for first := o.First; first <= o.Last; {
 			g, err := p.store.Body(ctx, st.ID, o.Gen, first)
 			if err != nil || g == nil {

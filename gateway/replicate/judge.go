@@ -52,36 +52,25 @@ type rejection struct {
 // judgeLines is step 10 for a reader. What is a fault of the container stops
 // the run; what is a fault of the origin is stored and answered by a rejection.
 // Where the pack the header names is not here, nothing is judged: the lines are
-// held until it arrives, and so is what follows them. Rewind is where a higher
-// generation continues from if that is not the end.
-func (e *Engine) judgeLines(in *incoming, s sign.Stream, h *seal.Header, rewind *store.Head, lines [][]byte) string {
+// held until it arrives.
+func (e *Engine) judgeLines(s sign.Stream, h *seal.Header, lines [][]byte) opened {
 	for i, l := range lines {
 		if seq, _, ok := seal.ParseErased(l); ok {
 			if seq != h.First+uint64(i) {
-				return problem.CannotOpen
+				return opened{verdict: problem.CannotOpen}
 			}
-			return problem.LeafNoOrder // no standing order names it
+			return opened{verdict: problem.LeafNoOrder} // no standing order names it
 		}
-	}
-	checked := in.stream.Checked
-	if in.append.Checked != nil {
-		checked = *in.append.Checked
 	}
 	pack, ok := e.Schemas().ByRef(h.Schema)
 	if !ok {
-		in.held = h.Schema
-		return problem.OK
+		return opened{verdict: problem.OK, held: true}
 	}
-	if checked != in.end.Pos && (rewind == nil || checked.Compare(rewind.Pos) < 0) {
-		return problem.OK // behind something held
+	o := opened{verdict: problem.OK, refused: Judge(pack, h, s.Type, lines)}
+	for i := range o.refused {
+		o.refused[i].stream, o.refused[i].pack = s, h.Schema
 	}
-	for _, r := range Judge(pack, h, s.Type, lines) {
-		in.append.Refused = append(in.append.Refused, store.Refusal{Gen: h.Gen, Seq: r.seq, Code: r.code, Pointer: r.pointer})
-		r.stream, r.pack = s, h.Schema
-		in.records = append(in.records, r)
-	}
-	in.append.Checked = &store.Pos{Gen: h.Gen, Seq: h.Last()}
-	return problem.OK
+	return o
 }
 
 // Judge checks lines against the byte rules and against exactly the pack their

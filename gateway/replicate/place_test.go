@@ -107,13 +107,14 @@ func (b *bench) state(stream string) (st store.Stream, orphans []store.OrphanRan
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if orphans, err = b.e.Store.Orphans(b.t.Context(), st.ID); err != nil {
+	all, err := b.e.Store.Orphans(b.t.Context(), st.ID)
+	if err != nil {
 		b.t.Fatal(err)
 	}
 	if _, err := replicate.VerifyStream(b.t.Context(), b.e, &st); err != nil {
 		b.t.Errorf("the live chain: %v", err)
 	}
-	return st, orphans
+	return st, all[st.ID]
 }
 
 // deliver brings what was judged into the inbox and returns the positions there.

@@ -3,6 +3,8 @@ package replicate
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"fayi/crypto/keys"
@@ -26,23 +28,29 @@ func (e *Engine) Acknowledge(ctx context.Context, origin, level string, heads ma
 		V: 1, By: e.me(), Key: sign.Hash(e.Signer.ID()), Origin: origin, Level: level,
 		Streams: []sign.StreamReceipt{}, Orphans: []sign.OrphanRange{},
 	}
+	streams, err := e.Store.StreamsByName(ctx, slices.Sorted(maps.Keys(heads)))
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(streams))
+	for i := range streams {
+		ids[i] = streams[i].ID
+	}
+	orphans, err := e.Store.Orphans(ctx, ids...)
+	if err != nil {
+		return nil, err
+	}
 	var acks []store.Ack
-	for name, h := range heads {
-		st, err := e.stream(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		if st == nil || h.Seq == 0 {
+	for i := range streams {
+		st := &streams[i]
+		h := heads[st.Name]
+		if h.Seq == 0 {
 			continue
 		}
-		r.Streams = append(r.Streams, sign.StreamReceipt{Stream: name, Gen: h.Gen, Upto: h.Seq, Head: sign.Hash(h.Hash), Rejected: st.Refused})
+		r.Streams = append(r.Streams, sign.StreamReceipt{Stream: st.Name, Gen: h.Gen, Upto: h.Seq, Head: sign.Hash(h.Hash), Rejected: st.Refused})
 		acks = append(acks, store.Ack{Stream: st.ID, Reader: e.me(), Level: level, Head: h, Rejected: st.Refused, At: time.Now().UnixMicro()})
-		orphans, err := e.Store.Orphans(ctx, st.ID)
-		if err != nil {
-			return nil, err
-		}
-		for _, o := range orphans {
-			r.Orphans = append(r.Orphans, sign.OrphanRange{Stream: name, Gen: o.Gen, First: o.First, Last: o.Last, Head: sign.Hash(o.Head)})
+		for _, o := range orphans[st.ID] {
+			r.Orphans = append(r.Orphans, sign.OrphanRange{Stream: st.Name, Gen: o.Gen, First: o.First, Last: o.Last, Head: sign.Hash(o.Head)})
 		}
 	}
 	if len(r.Streams) == 0 {
@@ -103,6 +111,18 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 	if err := e.signedBy(r.By, r.Key, keys.ReceiptV1, sr, problem.BadReceipt); err != nil {
 		return err
 	}
+	names := make([]string, len(r.Streams))
+	for i := range r.Streams {
+		names[i] = r.Streams[i].Stream
+	}
+	streams, err := e.Store.StreamsByName(ctx, names)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]*store.Stream, len(streams))
+	for i := range streams {
+		known[streams[i].Name] = &streams[i]
+	}
 	var acks []store.Ack
 	var ahead error
 	for _, s := range r.Streams {
@@ -110,30 +130,27 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 		if !e.Directory.OnPath(name, r.By) {
 			return problem.New(problem.BadReceipt, "%s is not on the way of %s", r.By, s.Stream)
 		}
-		st, err := e.stream(ctx, s.Stream)
-		if err != nil {
-			return err
-		}
+		st := known[s.Stream]
 		if st == nil {
 			continue
 		}
 		pos := store.Pos{Gen: s.Gen, Seq: s.Upto}
-		seg, err := e.Store.SegmentEnding(ctx, st.ID, s.Gen, s.Upto)
+		here, err := e.headAt(ctx, st, pos)
 		switch {
 		case err != nil:
 			return err
-		case seg == nil && pos.Compare(st.Pos) > 0:
+		case here == nil && pos.Compare(st.Pos) > 0:
 			ahead = problem.New(problem.ReceiptAhead, "%s holds %s to gen %d seq %d", r.By, s.Stream, s.Gen, s.Upto)
 			if name.Origin == e.me() {
 				e.alarm(ctx, problem.ReceiptAhead, s.Stream, r.By, fmt.Sprintf("gen %d seq %d", s.Gen, s.Upto))
 			}
 			continue
-		case seg == nil || seg.Hash != store.Hash(s.Head):
+		case here == nil || *here != store.Hash(s.Head):
 			e.count(r.By, problem.BadReceipt)
 			return problem.New(problem.BadReceipt, "head of %s at gen %d seq %d differs from the copy here", s.Stream, s.Gen, s.Upto)
 		}
 		acks = append(acks, store.Ack{
-			Stream: st.ID, Reader: r.By, Level: r.Level, Head: store.Head{Pos: pos, Hash: seg.Hash},
+			Stream: st.ID, Reader: r.By, Level: r.Level, Head: store.Head{Pos: pos, Hash: *here},
 			Rejected: s.Rejected, N: r.N, At: time.Now().UnixMicro(),
 		})
 	}
@@ -150,6 +167,19 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 		e.Hub.Receipt(r.Origin)
 	}
 	return ahead
+}
+
+// headAt is the hash of this node's own header that ends at a position, nil if
+// none does.
+func (e *Engine) headAt(ctx context.Context, st *store.Stream, pos store.Pos) (*store.Hash, error) {
+	if st.Pos == pos {
+		return &st.Hash, nil
+	}
+	seg, err := e.Store.SegmentEnding(ctx, st.ID, pos.Gen, pos.Seq)
+	if seg == nil || err != nil {
+		return nil, err
+	}
+	return &seg.Hash, nil
 }
 
 // signedBy checks that an object was signed by a node's current key. The error

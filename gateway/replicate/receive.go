@@ -6,13 +6,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
+	"runtime"
 
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
 	"fayi/gateway/problem"
 	"fayi/gateway/store"
 	"fayi/gateway/trace"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // StreamResult is what became of the frames of one stream in a push, and where
@@ -40,7 +42,7 @@ type Generation struct {
 // once. An error means that this node failed, and nothing is known of the frames.
 func (e *Engine) Receive(ctx context.Context, from string, frames []seal.Frame) ([]StreamResult, error) {
 	var order []string
-	runs := map[string][]arrived{}
+	runs := map[string][]*arrived{}
 	var results []StreamResult
 	for i := range frames {
 		f := &frames[i]
@@ -54,25 +56,17 @@ func (e *Engine) Receive(ctx context.Context, from string, frames []seal.Frame) 
 		if _, seen := runs[h.Stream]; !seen {
 			order = append(order, h.Stream)
 		}
-		runs[h.Stream] = append(runs[h.Stream], arrived{f, h, sign.Sum(f.Header)})
+		runs[h.Stream] = append(runs[h.Stream], &arrived{frame: f, h: h, hash: sign.Sum(f.Header)})
 	}
-	ins := make([]*incoming, 0, len(order))
-	for _, name := range order {
-		in, err := e.judgeRun(ctx, from, name, runs[name])
-		if err != nil {
-			return nil, err
-		}
-		ins = append(ins, in)
+	ins, err := e.judgeAll(ctx, from, order, runs)
+	if err == nil {
+		err = e.commit(ctx, ins)
 	}
-	err := e.commit(ctx, ins)
 	for tries := 0; errors.Is(err, store.ErrHeadMoved) && tries < 5; tries++ {
 		// Push and poll met: somebody stored some of this first. Look again.
-		for i, name := range order {
-			if ins[i], err = e.judgeRun(ctx, from, name, runs[name]); err != nil {
-				return nil, err
-			}
+		if ins, err = e.judgeAll(ctx, from, order, runs); err == nil {
+			err = e.commit(ctx, ins)
 		}
-		err = e.commit(ctx, ins)
 	}
 	if err != nil {
 		return nil, err
@@ -97,19 +91,27 @@ func parseCode(err error) string {
 	return problem.Malformed
 }
 
-// arrived is a frame whose header could be read.
+// arrived is a frame whose header could be read, on its way through the steps.
 type arrived struct {
 	frame *seal.Frame
 	h     *seal.Header
 	hash  sign.Hash
+
+	code   string      // of step 5; "" before it
+	rewind *store.Head // step 6: where a higher generation continues from, if not from the end
+	opened             // steps 8–10
 }
 
 // incoming is what one call brought for one stream, judged but not stored.
 type incoming struct {
 	name    string
 	from    string
+	s       sign.Stream
+	reader  bool
 	code    string // why it stopped, OK otherwise
 	stream  *store.Stream
+	placed  []*arrived   // steps 5–7 passed, in order
+	shows   func() error // what a frame behind those shows of the origin, if they are good
 	append  store.Append
 	records []rejection
 	held    string     // the schema that is not here, if something had to be held
@@ -117,115 +119,251 @@ type incoming struct {
 	end     store.Head // where the stream stands after the append
 }
 
-// judgeRun takes the frames of one stream through steps 4–10.
-func (e *Engine) judgeRun(ctx context.Context, from, name string, run []arrived) (*incoming, error) {
-	in := &incoming{name: name, from: from, code: problem.OK}
-	s, err := sign.ParseStream(name)
+// judgeAll takes the frames of a call through steps 4–10, the runs of all
+// streams together: what needs a key is spread over the cores, what needs order
+// is done in order.
+func (e *Engine) judgeAll(ctx context.Context, from string, order []string, runs map[string][]*arrived) ([]*incoming, error) {
+	ins := make([]*incoming, len(order))
+	streams, err := e.Store.StreamsByName(ctx, order)
 	if err != nil {
-		in.code = problem.Malformed
-		return in, nil
-	}
-	reader, ok := e.Directory.Accepts(s, from) // step 4
-	if !ok || s.Audience == sign.Test && !e.AcceptTest {
-		in.code = problem.NotForMe
-		if reader {
-			in.code = problem.NotCarrier
-		}
-		e.count(from, in.code)
-		return in, nil
-	}
-	if in.stream, err = e.stream(ctx, name); err != nil {
 		return nil, err
 	}
-	if in.stream != nil {
-		in.end = in.stream.Head
-		in.append = store.Append{Stream: in.stream.ID, From: in.stream.Head}
+	known := make(map[string]*store.Stream, len(streams))
+	for i := range streams {
+		known[streams[i].Name] = &streams[i]
 	}
-	for i := range run {
-		code, err := e.take(ctx, in, s, reader, &run[i])
-		if err != nil {
+	var signatures, bodies []func() error
+	for i, name := range order {
+		in := e.admit(from, name, known[name])
+		if ins[i] = in; in.code != problem.OK {
+			continue
+		}
+		for _, a := range runs[name] {
+			if a.code == "" || a.code == problem.KeyUnknown { // a second look at the same frames need not verify again
+				signatures = append(signatures, func() error { a.code = e.authentic(in, a); return nil })
+			}
+		}
+	}
+	if err := spread(signatures); err != nil {
+		return nil, err
+	}
+	for i, name := range order {
+		if err := e.placeRun(ctx, ins[i], runs[name]); err != nil {
 			return nil, err
 		}
-		if code != problem.OK {
-			in.code = code
-			e.count(from, code)
-			break
+		for _, a := range ins[i].placed {
+			bodies = append(bodies, func() (err error) { a.opened, err = e.open(ins[i], a); return err })
 		}
 	}
-	return in, nil
+	if err := spread(bodies); err != nil {
+		return nil, err
+	}
+	for _, in := range ins {
+		if err := e.settle(ctx, in); err != nil {
+			return nil, err
+		}
+		if in.code != problem.OK {
+			e.count(from, in.code)
+		}
+	}
+	return ins, nil
 }
 
-// take brings one frame through steps 5–10 and adds it to in. A code other
-// than OK ends the run.
-func (e *Engine) take(ctx context.Context, in *incoming, s sign.Stream, reader bool, a *arrived) (string, error) {
-	// Step 5: the key, its signature, the positions it is good for.
+// spread runs tasks on as many goroutines as there are cores, and so holds at
+// most as many opened segments, however many frames came.
+func spread(tasks []func() error) error {
+	if len(tasks) == 1 {
+		return tasks[0]()
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, t := range tasks {
+		g.Go(t)
+	}
+	return g.Wait()
+}
+
+// admit is step 4, and finds the stream.
+func (e *Engine) admit(from, name string, known *store.Stream) *incoming {
+	in := &incoming{name: name, from: from, code: problem.OK}
+	var err error
+	if in.s, err = sign.ParseStream(name); err != nil {
+		in.code = problem.Malformed
+		return in
+	}
+	ok := false
+	in.reader, ok = e.Directory.Accepts(in.s, from)
+	if !ok || in.s.Audience == sign.Test && !e.AcceptTest {
+		in.code = problem.NotForMe
+		if in.reader {
+			in.code = problem.NotCarrier
+		}
+		return in
+	}
+	if known != nil {
+		in.on(known)
+	}
+	return in
+}
+
+// on says which stream it is, and where it stands.
+func (in *incoming) on(st *store.Stream) {
+	in.stream, in.end = st, st.Head
+	in.append = store.Append{Stream: st.ID, From: st.Head}
+}
+
+// authentic is step 5: the key, its signature, the positions it is good for.
+func (e *Engine) authentic(in *incoming, a *arrived) string {
 	key, ok := e.Directory.Key(a.h.Key)
-	if !ok || key.Node.Entry.Node != s.Origin {
-		return problem.KeyUnknown, nil
+	if !ok || key.Node.Entry.Node != in.s.Origin {
+		return problem.KeyUnknown
 	}
 	if err := seal.VerifyHeader(key.Cert, a.frame.Header, a.frame.Sig); err != nil {
-		return problem.BadSignature, nil
+		return problem.BadSignature
 	}
 	if !key.Covers(in.name, a.h.Gen, a.h.First, a.h.Last()) {
-		return problem.KeyEnded, nil
+		return problem.KeyEnded
 	}
-	in.signed = true
-	if s.Origin == e.me() {
+	return problem.OK
+}
+
+// placeRun takes the frames of one stream through steps 6 and 7, in order, up
+// to the first that fails.
+func (e *Engine) placeRun(ctx context.Context, in *incoming, run []*arrived) error {
+	for _, a := range run {
+		if in.code != problem.OK {
+			return nil
+		}
+		if in.code = a.code; a.code != problem.OK {
+			return nil
+		}
+		in.signed = true
+		code, err := e.takePlace(ctx, in, a)
+		if err != nil {
+			return err
+		}
+		in.code = code
+	}
+	return nil
+}
+
+func (e *Engine) takePlace(ctx context.Context, in *incoming, a *arrived) (string, error) {
+	if in.s.Origin == e.me() {
 		return e.takeOwn(ctx, in, a)
 	}
 	if in.stream == nil {
-		if full, err := e.tooManyStreams(ctx, s.Origin); err != nil || full {
+		if full, err := e.tooManyStreams(ctx, in.s.Origin); err != nil || full {
 			return problem.TooLarge, err
 		}
 		st, err := e.Store.EnsureStream(ctx, in.name)
 		if err != nil {
 			return "", err
 		}
-		in.stream, in.end = &st, st.Head
-		in.append = store.Append{Stream: st.ID, From: st.Head}
+		in.on(&st)
 	}
-	// Steps 6 and 7.
 	code, rewind, err := e.place(ctx, in, a)
-	if err != nil || code != problem.OK {
-		if code == held {
-			return problem.OK, e.replaceCarried(ctx, in, reader, a)
-		}
-		return code, err
-	}
-	// Steps 8–10.
-	seg := &seal.Segment{Header: *a.h, Bytes: a.frame.Header, Hash: a.hash, Sig: a.frame.Sig, Body: a.frame.Body}
-	var next []seal.Reader
-	if reader {
-		if seg.Key, err = seal.Unwrap(e.Unwrapper, a.frame.Readers); err != nil {
-			return problem.CannotOpen, e.cannotOpen(ctx, in, a)
-		}
-		lines, err := seal.Open(a.h, seg.Bytes, seg.Body, seg.Key)
-		if err != nil {
-			return problem.CannotOpen, e.cannotOpen(ctx, in, a)
-		}
-		code := e.judgeLines(in, s, a.h, rewind, lines)
-		if code == problem.LeafNoOrder && e.tries.count("leaf/"+a.hash.String(), code) == 1 {
-			e.alarm(ctx, code, in.name, in.from, fmt.Sprintf("gen %d, first %d", a.h.Gen, a.h.First))
-		}
-		if code != problem.OK {
-			return code, nil
-		}
-		if next, err = e.wrapNext(s, seg.Key); err != nil {
-			return "", err
-		}
-	} else {
-		next = a.frame.Readers
-	}
-	st, err := Stored(e.StoreKey, in.stream.ID, seg, next)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case code == held:
+		return problem.OK, e.replaceCarried(ctx, in, in.reader, a)
+	case code != problem.OK:
+		return code, nil
 	}
-	if rewind != nil {
-		in.append.Rewind = rewind
-	}
-	in.append.Segments = append(in.append.Segments, st)
-	in.end = store.Head{Pos: store.Pos{Gen: st.Gen, Seq: st.Last()}, Hash: st.Hash}
+	a.rewind = rewind
+	in.placed = append(in.placed, a)
+	in.end = store.Head{Pos: store.Pos{Gen: a.h.Gen, Seq: a.h.Last()}, Hash: store.Hash(a.hash)}
 	return problem.OK, nil
+}
+
+// opened is what steps 8–10 say of a frame, whatever stands before it.
+type opened struct {
+	verdict string // OK, CANNOT_OPEN, LEAF_WITHOUT_ORDER
+	fault   bool   // its container could not be opened: count it
+	held    bool   // its pack is not here
+	refused []rejection
+	segment store.Segment
+}
+
+// open is steps 8–10 of one frame. It reads and changes nothing but the frame.
+func (e *Engine) open(in *incoming, a *arrived) (o opened, err error) {
+	seg := &seal.Segment{Header: *a.h, Bytes: a.frame.Header, Hash: a.hash, Sig: a.frame.Sig, Body: a.frame.Body}
+	o.verdict = problem.OK
+	next := a.frame.Readers
+	if in.reader {
+		var lines [][]byte
+		if seg.Key, err = seal.Unwrap(e.Unwrapper, a.frame.Readers); err == nil {
+			lines, err = seal.Open(a.h, seg.Bytes, seg.Body, seg.Key)
+		}
+		if err != nil {
+			return opened{verdict: problem.CannotOpen, fault: true}, nil
+		}
+		if o = e.judgeLines(in.s, a.h, lines); o.verdict != problem.OK {
+			return o, nil
+		}
+		if next, err = e.wrapNext(in.s, seg.Key); err != nil {
+			return o, err
+		}
+	}
+	o.segment, err = Stored(e.StoreKey, in.stream.ID, seg, next)
+	return o, err
+}
+
+// settle puts what was placed and opened together, in order, up to the first
+// that fails.
+func (e *Engine) settle(ctx context.Context, in *incoming) error {
+	end := in.append.From
+	for _, a := range in.placed {
+		switch {
+		case a.fault:
+			if err := e.cannotOpen(ctx, in, a); err != nil {
+				return err
+			}
+		case a.verdict == problem.LeafNoOrder && e.tries.count("leaf/"+a.hash.String(), a.verdict) == 1:
+			e.alarm(ctx, a.verdict, in.name, in.from, fmt.Sprintf("gen %d, first %d", a.h.Gen, a.h.First))
+		}
+		if a.verdict != problem.OK {
+			in.code = a.verdict
+			break
+		}
+		if in.reader {
+			in.judged(a, end)
+		}
+		if a.rewind != nil {
+			in.append.Rewind = a.rewind
+		}
+		in.append.Segments = append(in.append.Segments, a.segment)
+		end = a.segment.End()
+	}
+	if len(in.placed) > 0 {
+		in.end = end
+	}
+	if in.shows != nil && len(in.append.Segments) == len(in.placed) {
+		return in.shows()
+	}
+	return nil
+}
+
+// judged takes in the verdict on the lines of a frame that follows end. Where
+// its pack is not here, or something before it is held, it is stored and judged
+// later.
+func (in *incoming) judged(a *arrived, end store.Head) {
+	checked := in.stream.Checked
+	if in.append.Checked != nil {
+		checked = *in.append.Checked
+	}
+	if a.held {
+		in.held = a.h.Schema
+		return
+	}
+	if checked != end.Pos && (a.rewind == nil || checked.Compare(a.rewind.Pos) < 0) {
+		return
+	}
+	for _, r := range a.refused {
+		in.append.Refused = append(in.append.Refused, store.Refusal{Gen: a.h.Gen, Seq: r.seq, Code: r.code, Pointer: r.pointer})
+		in.records = append(in.records, r)
+	}
+	in.append.Checked = &store.Pos{Gen: a.h.Gen, Seq: a.h.Last()}
 }
 
 // maxStreams bounds the streams an origin may open here: 256 types in a few
@@ -253,127 +391,6 @@ func (e *Engine) replaceCarried(ctx context.Context, in *incoming, reader bool, 
 		return err
 	}
 	return e.Store.ReplaceContainer(ctx, have.Stream, have.Gen, have.First, nil, seal.EncodeReaders(a.frame.Readers), a.frame.Body)
-}
-
-// held is place's word for a header that is here already: the sender gets this
-// node's receipt again and nothing changes.
-const held = "held"
-
-// place finds where a validly signed header stands (steps 6–7). A rewind is
-// where a higher generation continues from.
-func (e *Engine) place(ctx context.Context, in *incoming, a *arrived) (code string, rewind *store.Head, err error) {
-	if in.stream.State == stateForked {
-		return problem.Forked, nil, nil
-	}
-	id, cur, hash := in.stream.ID, in.end, store.Hash(a.hash)
-	pending := slices.ContainsFunc(in.append.Segments, func(s store.Segment) bool { return s.Hash == hash })
-	have, err := e.Store.SegmentByHash(ctx, id, hash)
-	switch {
-	case err != nil:
-		return "", nil, err
-	case pending || have != nil:
-		return held, nil, nil
-	case cur == store.Head{}: // nothing held yet
-		if !a.h.Prev.IsZero() {
-			return problem.Gap, nil, nil
-		}
-		if a.h.First != 1 {
-			return problem.BadStart, nil, e.badStart(ctx, in, a)
-		}
-		return problem.OK, nil, nil
-	case a.h.Gen < cur.Gen:
-		return problem.Gap, nil, nil
-	case a.h.Gen == cur.Gen && a.h.First > cur.Seq+1:
-		return problem.Gap, nil, nil
-	case a.h.Gen == cur.Gen:
-		if a.h.First == cur.Seq+1 && a.h.Prev == sign.Hash(cur.Hash) {
-			return problem.OK, nil, nil
-		}
-		return problem.Fork, nil, e.fork(ctx, in, a)
-	}
-	// A higher generation: it must continue a header held here.
-	if a.h.Prev == sign.Hash(cur.Hash) {
-		if a.h.First != cur.Seq+1 {
-			return problem.BadStart, nil, e.badStart(ctx, in, a)
-		}
-		return problem.OK, nil, nil
-	}
-	if len(in.append.Segments) > 0 {
-		// The rest of this run is judged once what came before it is stored.
-		return problem.Gap, nil, nil
-	}
-	base, err := e.Store.SegmentByHash(ctx, id, store.Hash(a.h.Prev))
-	if err != nil {
-		return "", nil, err
-	}
-	if base == nil { // live or orphan, protocol §3 step 6
-		return problem.Gap, nil, nil
-	}
-	if a.h.First != base.Last()+1 {
-		return problem.BadStart, nil, e.badStart(ctx, in, a)
-	}
-	return problem.OK, &store.Head{Pos: store.Pos{Gen: base.Gen, Seq: base.Last()}, Hash: base.Hash}, nil
-}
-
-// States of a stream that wait for somebody else.
-const (
-	stateForked   = "forked"
-	stateBadStart = "bad_start"
-	stateHeld     = "held"
-	stateClosed   = "cannot_open"
-)
-
-// takeOwn answers a segment of this node's own stream that someone sends back.
-// One that is here proves nothing new; one that is not means that the database
-// was put back to an earlier state. It is not taken in passing: the origin's
-// table of newest versions must move with its streams.
-func (e *Engine) takeOwn(ctx context.Context, in *incoming, a *arrived) (string, error) {
-	if in.stream != nil {
-		have, err := e.Store.SegmentByHash(ctx, in.stream.ID, store.Hash(a.hash))
-		if err != nil || have != nil {
-			return problem.OK, err
-		}
-	}
-	e.alarm(ctx, problem.ReceiptAhead, in.name, in.from, fmt.Sprintf("sent back gen %d first %d, which is not here", a.h.Gen, a.h.First))
-	return problem.ReceiptAhead, nil
-}
-
-// triesToOpen is after how many failures to open one segment its stream is
-// shown as stuck; it is fetched on, since another copy may be good.
-const triesToOpen = 3
-
-// cannotOpen counts failures of one segment's container.
-func (e *Engine) cannotOpen(ctx context.Context, in *incoming, a *arrived) error {
-	if e.tries.count("open/"+a.hash.String(), problem.CannotOpen) != triesToOpen || in.stream.State != "" {
-		return nil
-	}
-	where := fmt.Sprintf("gen %d, number %d", a.h.Gen, a.h.First)
-	e.alarm(ctx, problem.CannotOpen, in.name, in.from, where)
-	return e.Store.SetState(ctx, in.stream.ID, stateClosed, where)
-}
-
-// fork keeps both headers as evidence and stops the stream: two valid
-// signatures of one origin contradict each other.
-func (e *Engine) fork(ctx context.Context, in *incoming, a *arrived) error {
-	where := fmt.Sprintf("gen %d, first %d, header %s", a.h.Gen, a.h.First, a.hash)
-	err := e.Store.SaveFork(ctx, store.Fork{
-		Stream: in.stream.ID, Gen: a.h.Gen, First: a.h.First, Hash: store.Hash(a.hash),
-		Header: a.frame.Header, Sig: a.frame.Sig, Peer: in.from,
-	})
-	if err != nil {
-		return err
-	}
-	e.alarm(ctx, problem.Fork, in.name, in.from, where)
-	in.stream.State = stateForked
-	return e.Store.SetState(ctx, in.stream.ID, stateForked, where)
-}
-
-func (e *Engine) badStart(ctx context.Context, in *incoming, a *arrived) error {
-	if in.stream.State == stateBadStart {
-		return nil
-	}
-	e.alarm(ctx, problem.BadStart, in.name, "", fmt.Sprintf("gen %d, first %d", a.h.Gen, a.h.First))
-	return e.Store.SetState(ctx, in.stream.ID, stateBadStart, fmt.Sprintf("gen %d, first %d", a.h.Gen, a.h.First))
 }
 
 // commit stores everything judged good in one transaction (step 11) and tells

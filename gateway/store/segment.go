@@ -269,29 +269,39 @@ type OrphanRange struct {
 	Head             Hash
 }
 
-// Orphans returns the orphans of a stream, consecutive ones as one range, in order.
-func (s *Store) Orphans(ctx context.Context, stream int64) ([]OrphanRange, error) {
+// Orphans returns the orphans of streams, by stream: consecutive ones as one range, in order.
+func (s *Store) Orphans(ctx context.Context, streams ...int64) (map[int64][]OrphanRange, error) {
 	type link struct {
+		stream int64
 		OrphanRange
 		prev Hash
 	}
-	list, err := collect(ctx, s.read, func(rows *sql.Rows) (l link, err error) {
-		var count uint64
-		err = rows.Scan(&l.Gen, &l.First, &count, &l.Head, &l.prev)
-		l.Last = l.First + count - 1
-		return l, err
-	}, "SELECT s.gen,s.first_seq,s.line_count,s.hash,s.prev FROM fayi_orphan o JOIN fayi_segment s"+
-		" ON s.stream_id=o.stream_id AND s.gen=o.gen AND s.first_seq=o.first_seq WHERE o.stream_id=? ORDER BY o.gen,o.first_seq", stream)
+	out := map[int64][]OrphanRange{}
+	err := inChunks(streams, func(chunk []int64) error {
+		args := make([]any, len(chunk))
+		for i, id := range chunk {
+			args[i] = id
+		}
+		list, err := collect(ctx, s.read, func(rows *sql.Rows) (l link, err error) {
+			var count uint64
+			err = rows.Scan(&l.stream, &l.Gen, &l.First, &count, &l.Head, &l.prev)
+			l.Last = l.First + count - 1
+			return l, err
+		}, "SELECT o.stream_id,s.gen,s.first_seq,s.line_count,s.hash,s.prev FROM fayi_orphan o JOIN fayi_segment s"+
+			" ON s.stream_id=o.stream_id AND s.gen=o.gen AND s.first_seq=o.first_seq"+
+			" WHERE o.stream_id IN ("+placeholders(len(chunk))+") ORDER BY o.stream_id,o.gen,o.first_seq", args...)
+		for _, l := range list {
+			rs := out[l.stream]
+			if n := len(rs) - 1; n >= 0 && rs[n].Gen == l.Gen && rs[n].Head == l.prev {
+				rs[n].Last, rs[n].Head = l.Last, l.Head
+				continue
+			}
+			out[l.stream] = append(rs, l.OrphanRange)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read orphans: %w", err)
-	}
-	var out []OrphanRange
-	for _, l := range list {
-		if n := len(out) - 1; n >= 0 && out[n].Gen == l.Gen && out[n].Head == l.prev {
-			out[n].Last, out[n].Head = l.Last, l.Head
-			continue
-		}
-		out = append(out, l.OrphanRange)
 	}
 	return out, nil
 }

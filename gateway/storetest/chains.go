@@ -220,7 +220,7 @@ func rewinds(t *testing.T, s *store.Store) {
 	want(t, "generations", gens, []store.Generation{{Gen: 100, First: 1}, {Gen: 200, First: 21, Prev: back.Hash}})
 	orphans, err := s.Orphans(ctx, c.id)
 	must(t, err)
-	want(t, "orphans", orphans, []store.OrphanRange{{Gen: 100, First: 21, Last: 50, Head: old[4].Hash}})
+	want(t, "orphans", orphans[c.id], []store.OrphanRange{{Gen: 100, First: 21, Last: 50, Head: old[4].Hash}})
 	for i, g := range old {
 		kept, err := s.Body(ctx, c.id, g.Gen, g.First)
 		must(t, err)
@@ -261,7 +261,7 @@ func rewindsToOrphan(t *testing.T, s *store.Store) {
 	want(t, "live chain", all(t, s, c.id), append(slices.Clone(first[:3]), third...))
 	orphans, err := s.Orphans(ctx, c.id)
 	must(t, err)
-	want(t, "orphans", orphans, []store.OrphanRange{
+	want(t, "orphans", orphans[c.id], []store.OrphanRange{
 		{Gen: 100, First: 31, Last: 40, Head: first[3].Hash},
 		{Gen: 200, First: 11, Last: 40, Head: second[2].Hash},
 	})
