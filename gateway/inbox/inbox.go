@@ -10,9 +10,11 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,13 +31,22 @@ type Deliverer struct {
 	Engine *replicate.Engine
 	Types  []string // record types to deliver; "*" for all, none for no inbox
 	Limit  int      // rows the inbox may hold before delivery waits for the business to take some
+
+	looked time.Time       // when all streams were last looked at
+	seen   uint64          // hub version up to which those that changed were
+	behind map[string]bool // streams that hold lines the inbox has not
 }
 
 // DefaultLimit is the default of Limit.
 const DefaultLimit = 200_000
 
-// ackEvery spaces applied receipts to one origin.
-const ackEvery = time.Second
+// ackEvery spaces applied receipts to one origin; lookEvery is how often all
+// streams are looked at, since what changes is a hint.
+const (
+	ackEvery  = time.Second
+	lookEvery = time.Minute
+	turn      = 64 // segments of one stream before another has its turn
+)
 
 // Run delivers until ctx ends.
 func (d *Deliverer) Run(ctx context.Context) {
@@ -66,7 +77,10 @@ func (d *Deliverer) Run(ctx context.Context) {
 			acked[origin] = time.Now()
 			delete(applied, origin)
 		}
-		wait := time.Second
+		if len(d.behind) > 0 && !full && err == nil {
+			continue
+		}
+		wait := lookEvery
 		if len(applied) > 0 || full || err != nil {
 			wait = ackEvery / 4
 		}
@@ -87,24 +101,24 @@ func (d *Deliverer) owed(ctx context.Context, applied map[string]map[string]stor
 	if err != nil {
 		return err
 	}
-	me := d.Engine.Directory.Me()
+	cursors, err := d.Engine.Store.InboxCursors(ctx)
+	if err != nil {
+		return err
+	}
+	acks, err := d.Engine.Store.AcksBy(ctx, d.Engine.Directory.Me(), nil)
+	if err != nil {
+		return err
+	}
+	said := map[int64]store.Pos{}
+	for _, a := range acks {
+		if a.Level == sign.LevelApplied {
+			said[a.Stream] = a.Pos
+		}
+	}
 	for i := range streams {
 		st := &streams[i]
-		if !d.wants(st) {
-			continue
-		}
-		at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
-		if err != nil {
-			return err
-		}
-		acks, err := d.Engine.Store.Acks(ctx, st.ID)
-		if err != nil {
-			return err
-		}
-		said := slices.ContainsFunc(acks, func(a store.Ack) bool {
-			return a.Reader == me && a.Level == sign.LevelApplied && a.Pos.Compare(at) >= 0
-		})
-		if said || at.Seq == 0 {
+		at := cursors[st.Name]
+		if !d.wants(st.Name) || at.Seq == 0 || said[st.ID].Compare(at) >= 0 {
 			continue
 		}
 		seg, err := d.Engine.Store.SegmentEnding(ctx, st.ID, at.Gen, at.Seq)
@@ -130,7 +144,7 @@ func reach(applied map[string]map[string]store.Head, st *store.Stream, head stor
 // stream stands. A stream that cannot be delivered stops no other; their errors
 // are joined. Full says that the inbox has no room.
 func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]store.Head) (full bool, err error) {
-	streams, err := d.Engine.Store.Streams(ctx)
+	streams, cursors, err := d.look(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -138,14 +152,14 @@ func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]sto
 	var errs []error
 	for i := range streams {
 		st := &streams[i]
-		if !d.wants(st) {
-			continue
-		}
-		at, err := d.Engine.Store.InboxCursor(ctx, st.Name)
-		if err != nil {
-			return false, err
+		at, known := cursors[st.Name]
+		if !known {
+			if at, err = d.Engine.Store.InboxCursor(ctx, st.Name); err != nil {
+				return false, err
+			}
 		}
 		if at.Compare(st.Checked) >= 0 {
+			delete(d.behind, st.Name)
 			continue
 		}
 		if room < 0 {
@@ -165,23 +179,69 @@ func (d *Deliverer) Round(ctx context.Context, applied map[string]map[string]sto
 		if head.Seq > 0 {
 			reach(applied, st, head)
 		}
+		if head.Pos.Compare(st.Checked) >= 0 {
+			delete(d.behind, st.Name)
+		}
 		room -= used
 	}
 	return false, errors.Join(errs...)
 }
 
-// wants reports whether a stream's lines belong in the inbox.
-func (d *Deliverer) wants(st *store.Stream) bool {
-	s, err := sign.ParseStream(st.Name)
-	return err == nil && !replicate.System(st.Type) && s.Audience != sign.Test && st.Origin != d.Engine.Directory.Me() &&
-		(slices.Contains(d.Types, "*") || slices.Contains(d.Types, st.Type)) && d.Engine.Directory.InAudience(s, d.Engine.Directory.Me())
+// look returns the streams that may hold lines for the inbox, urgent ones first:
+// those that changed, those left behind, and now and then all, with the cursors
+// of all.
+func (d *Deliverer) look(ctx context.Context) (streams []store.Stream, cursors map[string]store.Pos, err error) {
+	version := d.Engine.Hub.Version()
+	if time.Since(d.looked) > lookEvery {
+		if cursors, err = d.Engine.Store.InboxCursors(ctx); err != nil {
+			return nil, nil, err
+		}
+		if streams, err = d.Engine.Store.Streams(ctx); err != nil {
+			return nil, nil, err
+		}
+		streams = slices.DeleteFunc(streams, func(st store.Stream) bool {
+			if _, ok := cursors[st.Name]; !ok {
+				cursors[st.Name] = store.Pos{}
+			}
+			return !d.wants(st.Name)
+		})
+		d.looked, d.behind = time.Now(), map[string]bool{}
+	} else {
+		for name := range d.Engine.Hub.Changed(d.seen) {
+			if d.wants(name) {
+				d.behind[name] = true
+			}
+		}
+		if streams, err = d.Engine.Store.StreamsByName(ctx, slices.Collect(maps.Keys(d.behind))); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, st := range streams {
+		d.behind[st.Name] = true
+	}
+	d.seen = version
+	later := func(st store.Stream) int {
+		if replicate.Urgent(d.Engine.Schemas(), st.Type) {
+			return 0
+		}
+		return 1
+	}
+	slices.SortFunc(streams, func(a, b store.Stream) int { return cmp.Or(later(a)-later(b), cmp.Compare(a.ID, b.ID)) })
+	return streams, cursors, nil
 }
 
-// stream delivers one stream from its cursor as far as it was judged, or until
-// room is used up. It returns the head it reached, zero if it did not move, and
+// wants reports whether a stream's lines belong in the inbox.
+func (d *Deliverer) wants(name string) bool {
+	s, err := sign.ParseStream(name)
+	return err == nil && !replicate.System(s.Type) && s.Audience != sign.Test && s.Origin != d.Engine.Directory.Me() &&
+		(slices.Contains(d.Types, "*") || slices.Contains(d.Types, s.Type)) && d.Engine.Directory.InAudience(s, d.Engine.Directory.Me())
+}
+
+// stream delivers one stream from its cursor as far as it was judged, for one
+// turn, or until room is used up. It returns the head it reached, zero if it did not move, and
 // how many rows it delivered.
 func (d *Deliverer) stream(ctx context.Context, st *store.Stream, at store.Pos, room int) (reached store.Head, used int, err error) {
-	for at.Compare(st.Checked) < 0 && used < room {
+	for n := 0; n < turn && at.Compare(st.Checked) < 0 && used < room; n += 4 {
 		segs, err := d.Engine.Store.SegmentsAfter(ctx, st.ID, at, 4, 1<<20)
 		if err != nil || len(segs) == 0 {
 			return reached, used, err
