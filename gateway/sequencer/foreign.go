@@ -163,6 +163,14 @@ func (f *foreign) committed(b *batch, rows []outbox.Row) {
 	}
 }
 
+// anew forgets everything: another process has worked on the source meanwhile.
+func (f *foreign) anew() {
+	if f != nil {
+		f.unsure()
+		f.started = false
+	}
+}
+
 // unsure says that the table may hold something else than the copy.
 func (f *foreign) unsure() {
 	if f != nil {

@@ -264,6 +264,7 @@ func (s *Sequencer) loop(ctx context.Context, lease func() bool, lead Lead) {
 			}
 			if err == nil {
 				led = true
+				s.foreign.anew()
 			} else if ctx.Err() == nil {
 				s.Log.ErrorContext(ctx, "the lease was taken, but not the work", "source", s.Source.Name, "err", err)
 				pause = time.Second

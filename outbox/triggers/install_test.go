@@ -1,6 +1,7 @@
 package triggers_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -155,5 +156,39 @@ func TestBackfill(t *testing.T) {
 	}
 	if rows := l.take(); len(rows) != 1170 {
 		t.Fatalf("again: %d rows", len(rows))
+	}
+}
+
+// A table in a long transaction is not waited for: nobody behind the DDL waits longer than that either, and what was there stays. It takes
+// ten seconds: FAYI_LONG=1.
+func TestBusyTableIsGivenUp(t *testing.T) {
+	if os.Getenv("FAYI_LONG") != "1" {
+		t.Skip("FAYI_LONG=1")
+	}
+	t.Parallel()
+	l := newLegacy(t, read(t, "lawyer.sql"))
+	l.install(read(t, "lawyer.yaml"))
+	before := l.objects()
+	busy := l.tx(0)
+	if _, err := busy.Exec("INSERT INTO T_LSXX (ZYZH) VALUES ('1')"); err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.Replace(read(t, "lawyer.yaml"), "{value: 榆林市司法局}", "{value: 局}", 1)
+	if err := triggers.Apply(t.Context(), l.conn, l.plan(changed).Changes()); err == nil || !strings.Contains(err.Error(), "1205") {
+		t.Fatalf("%v", err)
+	}
+	after := l.objects()
+	if len(after) != len(before)+1 { // the new procedure is there, and nothing calls it
+		t.Errorf("%v\n%v", before, after)
+	}
+	if err := busy.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if rows := l.take(); len(rows) != 1 {
+		t.Errorf("%v", rows)
+	}
+	l.install(changed)
+	if got := l.objects(); len(got) != len(before) {
+		t.Errorf("%v", got)
 	}
 }
