@@ -7,10 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -120,3 +122,92 @@ func TestSimulatorKeepsWhatItAnswered(t *testing.T) {
 		t.Errorf("%d tickets, %v", len(kept), err)
 	}
 }
+
+// freePort is a port nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// TestServeMeetsASimulatedHotline: a node and a hotline as two processes; a matter
+// handed in at the command line travels, and its result comes back.
+func TestServeMeetsASimulatedHotline(t *testing.T) {
+	t.Parallel()
+	bin, dir := program(t), t.TempDir()
+	run := func(args ...string) string {
+		cmd := exec.Command(bin, args...)
+		var out, errs strings.Builder
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, errs.String())
+		}
+		return out.String()
+	}
+	conf := filepath.Join(dir, "yl", "fayi.yaml")
+	run("init", "-node", "610800", "-name", "榆林", "-listen", freePort(t), filepath.Dir(conf))
+	text, err := os.ReadFile(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours := freePort(t)
+	data, err := profile.Source("hotline-a@1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "a.yaml")
+	write := func(theirs string) {
+		s := strings.NewReplacer("http://127.0.0.1:9451", theirs, "127.0.0.1:9450", ours).Replace(string(data))
+		if err := os.WriteFile(file, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("http://127.0.0.1:9451")
+	_, url := simulate(t, bin, file, "-listen", "127.0.0.1:0", "-secrets", filepath.Dir(conf), "-auto")
+	write(url)
+	local := localAddr.ReplaceAllString(string(text), "local: "+freePort(t))
+	section := "\nhandoff: {party: HOTLINE_12348_610800, division: \"610800\", listen: \"" + ours + "\", profiles: [\"" + file + "\"]}\n"
+	if err := os.WriteFile(conf, []byte(local+section), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	serve := exec.Command(bin, "serve", "-c", conf, "-json")
+	out, err := serve.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := serve.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { serve.Process.Kill(); serve.Wait() })
+	var ready struct{ Ready bool }
+	if err := json.NewDecoder(bufio.NewReader(out)).Decode(&ready); err != nil || !ready.Ready {
+		t.Fatal(err)
+	}
+	kase := filepath.Join(dir, "case.json")
+	os.WriteFile(kase, []byte(`{"ticketNo":"YL-1","appeal":{"appealType":"QZ","classCode":"0101","title":"欠薪","content":"工地欠薪","contentOverflow":false,"placeDivision":"610802","receivedAt":"`+
+		time.Now().Add(-time.Minute).Format(time.RFC3339)+`","channel":"phone","urgency":3,"dangerFlag":"none","inProcedure":"none"},"citizen":{"citizenRef":"c1","anonymous":false,"secrecy":0,"name":"王某某","phone":"15400000017","consent":{"given":true}}}`), 0o600)
+	run("handoff", "offer", "-c", conf, "HOTLINE_12345_610800", kase)
+	deadline := time.After(2 * time.Minute)
+	for !strings.Contains(run("handoff", "list", "-c", conf, "-json"), `"RESULT_SUBMITTED"`) {
+		select {
+		case <-deadline:
+			t.Fatal(run("handoff", "list", "-c", conf))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	resp, err := http.Get(url + "/sim/tickets")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var theirs []simulator.Ticket
+	if err := json.NewDecoder(resp.Body).Decode(&theirs); err != nil || len(theirs) != 1 || theirs[0].Offers != 1 || theirs[0].Offer.Citizen.Name != "王某某" {
+		t.Errorf("%+v %v", theirs, err)
+	}
+}
+
+var localAddr = regexp.MustCompile(`local: "?[0-9.]+:[0-9]+"?`)

@@ -91,7 +91,6 @@ type Capabilities struct {
 	ContentMax      int         `yaml:"content_max"` // characters
 	TitleMax        int         `yaml:"title_max"`
 	NeedsPhone      bool        `yaml:"needs_phone"`
-	ThreeWayVoice   bool        `yaml:"three_way_voice"`
 }
 
 // Extension bounds extensions of the handling time.
@@ -345,10 +344,6 @@ func (p *Profile) build(d *strictyaml.Document) {
 	p.rules = c.clocks()
 	p.policy = p.makePolicy()
 }
-
-// Policy is how the two sides deal with each other, without the salt, which
-// [Open] reads.
-func (p *Profile) Policy() ticket.Policy { return p.policy }
 
 func (p *Profile) makePolicy() ticket.Policy {
 	share := map[string]string{"": p.Share.Default}
