@@ -115,8 +115,20 @@ func Chain(d Draft, groups []Group, signer keys.Signer, each func(i int, s *Segm
 	return segs, nil
 }
 
-// share calls f for 0…n-1, on as many cores as there are.
-func share(n int, f func(i int) error) error {
+// ErrPanic is returned where sealing panicked, in whatever goroutine: of a signer, say.
+var ErrPanic = errors.New("seal: panic")
+
+// share calls f for 0…n-1, on as many cores as there are. A panic of f is an
+// error, since in a goroutine nobody else could catch it.
+func share(n int, do func(i int) error) error {
+	f := func(i int) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%w: %v", ErrPanic, p)
+			}
+		}()
+		return do(i)
+	}
 	if n == 1 {
 		return f(0)
 	}

@@ -17,6 +17,7 @@ var texts = map[string]text{
 	NoRoute:             {"这类记录在本节点没有配置发布去向", "no audience is configured for this record type", "请管理员在 fayi.yaml 的 publish 中配置"},
 	KeyMismatch:         {"记录主键与正文中的主键字段不一致", "the record key differs from the key field in the contents", "让 record_key 与正文主键字段的值完全相同"},
 	KeyNFC:              {"主键不是 Unicode 规范形式（NFC）", "the key is not in Unicode normalization form C", "以 NFC 形式写主键；不可见的组合字符可能来自复制粘贴"},
+	Poison:              {"这条记录使本节点在封装时出错，已单独移出", "this record makes the node fail while sealing and was taken out by itself", "请把本行编号告知运维人员；程序升级后可用 fayi outbox retry -code POISON 重新提交"},
 	Brake:               {"短时间内删除或修改过多，已由管理员拒绝", "too much was deleted or changed at once, and a person refused it", "核对业务系统；确属应当发布的，重新提交本行"},
 	Internal:            {"检查这条记录时本节点出错", "the node failed while checking this record", "请把本行编号告知运维人员"},
 	outbox.CodeOp:       {"操作只能是 put 或 del", "op must be put or del", "核对 op 列"},

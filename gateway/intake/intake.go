@@ -26,6 +26,7 @@ const (
 	KeyNFC      = "KEY_NOT_NFC"
 	Internal    = "INTERNAL"
 	Brake       = "BRAKE"
+	Poison      = "POISON"
 )
 
 // lineOverhead is more than what a line adds to key and data.

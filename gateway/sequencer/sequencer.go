@@ -78,6 +78,7 @@ type Sequencer struct {
 	hashes  *Hashes
 	ahead   *ahead                 // nil for none
 	nextGen map[string]bool        // streams whose database was found behind heads.journal
+	failed  map[uint64]int         // rounds in which a row failed that was all there was
 	brakes  map[string]store.Brake // of this source, by type, as last read
 }
 
@@ -167,12 +168,24 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	if err != nil || len(w.rows) == 0 {
 		return 0, false, err
 	}
+	n, more, err = s.attempt(ctx, w, &lim)
+	if poisonous(err) {
+		n, err = s.bisect(ctx, w, err)
+		more = true
+	}
+	return n, more, err
+}
+
+// attempt takes the rows of one transaction. While it commits, those that follow
+// are read by lim, if that is given.
+func (s *Sequencer) attempt(ctx context.Context, w *waiting, lim *outbox.Limit) (n int, more bool, err error) {
+	defer s.guard(&err)
 	b, rows, err := s.decideWithin(ctx, w)
 	if err != nil {
 		return 0, false, err
 	}
-	if more = w.more; more && len(s.brakes) == 0 {
-		s.lookAhead(ctx, lim, rows)
+	if more = w.more; more && len(s.brakes) == 0 && lim != nil {
+		s.lookAhead(ctx, *lim, rows)
 	}
 	defer func() {
 		if n == 0 {
