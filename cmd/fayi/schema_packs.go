@@ -103,7 +103,7 @@ func (e *env) showPacks(list []packJSON) {
 			state += e.text("，现行", ", in force")
 		}
 		why := e.text(p.Reason, p.ReasonEN)
-		if p.Code != "" && p.State != packs.Adopted {
+		if p.Code != "" && p.State != packs.Adopted && p.State != packs.Refused {
 			why = p.Code + " " + why
 		}
 		rows = append(rows, []string{p.Pack, p.Version, or(p.Origin, e.text("程序自带", "the program")), state, or(p.From, "-"), or(why, "-")})

@@ -281,7 +281,7 @@ func (s *Shelf) Refuse(ctx context.Context, p Pack, by string) error {
 		return nil
 	}
 	row := p.Pack
-	row.State, row.Code, row.By, row.Decided = Refused, "", by, s.now().UnixMicro()
+	row.State, row.Code, row.By, row.Decided = Refused, problem.PackRefused, by, s.now().UnixMicro()
 	row.Reason = reason(diff.Reason{ZH: "由人决定不采用", EN: "refused by a person"})
 	return s.decided(ctx, p, row)
 }
@@ -294,11 +294,7 @@ func (s *Shelf) decided(ctx context.Context, p Pack, row store.Pack) error {
 	if !ok {
 		return problem.New(problem.Busy, "%s %s changed meanwhile", p.Name, p.Version)
 	}
-	code := row.Code
-	if code == "" {
-		code = problem.PackWaits
-	}
-	s.event(ctx, info, code, row, row.State+" by "+row.By)
+	s.event(ctx, info, row.Code, row, row.State+" by "+row.By)
 	_, err = s.Refresh(ctx)
 	return err
 }

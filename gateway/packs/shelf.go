@@ -68,7 +68,7 @@ type Pack struct {
 }
 
 // Why is the reason a pack is in its state, for people.
-func (p *Pack) Why() diff.Reason {
+func (p Pack) Why() diff.Reason {
 	var r diff.Reason
 	if json.Unmarshal([]byte(p.Reason), &r) != nil {
 		return diff.Reason{}

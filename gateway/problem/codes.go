@@ -64,6 +64,7 @@ const (
 	PackWaits     = "PACK_WAITS"
 	PackAdopted   = "PACK_ADOPTED"
 	PackBraked    = "PACK_BRAKED"
+	PackRefused   = "PACK_REFUSED"
 	Brake         = "BRAKE"
 )
 
@@ -129,6 +130,7 @@ var table = map[string]Text{
 	PackOlder:     {"规范包的版本不高于现行版本，不予采用", "the schema pack is not newer than the one adopted; it is not adopted", "如确需改回，请发布方以更高版本号签发旧内容"},
 	PackOwner:     {"该规范包或其中的记录类型归别的节点发布", "this pack, or a record type in it, is another node's to publish", "换一个规范包名称和类型名；全国规范包只由部级发布"},
 	PackWaits:     {"新规范包等待人工决定", "a new schema pack waits for a person", "运行 fayi schema list 查看原因，再用 fayi schema adopt 或 fayi schema refuse 决定"},
+	PackRefused:   {"由人决定不采用规范包", "a person refused a schema pack", "无需处理；要采用时运行 fayi schema adopt"},
 	PackAdopted:   {"已采用新规范包", "a new schema pack was adopted", "无需处理"},
 	PackBraked:    {"采用新规范包后大量记录不合格，已自动退回前一版本", "after a new schema pack was adopted many records failed; the version before is back in force", "核对该规范包；确认无误后用 fayi schema adopt 再次采用，再用 fayi outbox retry 重试被拒的行"},
 }

@@ -15,6 +15,7 @@ import (
 	"fayi/crypto/keys"
 	"fayi/gateway/call"
 	"fayi/gateway/join"
+	"fayi/gateway/packs"
 	"fayi/gateway/problem"
 	"fayi/gateway/store"
 )
@@ -197,6 +198,13 @@ func (x *examiner) packs(c *config.File, st *store.Store) {
 	if err != nil {
 		x.add("PACKS", store.CheckFault, "数据规范包有问题", "a schema pack has faults", "改正或移出 packs 目录", "correct it or move it out of the packs folder", err)
 		return
+	}
+	for _, p := range shelf.Packs() {
+		if p.State == packs.Waiting || p.State == packs.Braked {
+			why := p.Why()
+			x.add("PACKS", store.CheckWarn, "规范包 "+p.Name+" "+p.Version+" 等待人工决定", "pack "+p.Name+" "+p.Version+" waits for a person",
+				"用 fayi schema adopt -dry-run 查看，再采用或不采用", "look with fayi schema adopt -dry-run, then adopt or refuse it", errors.New(x.text(why.ZH, why.EN)))
+		}
 	}
 	n := len(shelf.Registry().Types())
 	x.ok("PACKS", fmt.Sprintf("数据规范可用，%d 种记录", n), fmt.Sprintf("schemas load, %d record types", n))
