@@ -353,8 +353,8 @@ func flipStored(t *testing.T, m *federation.Member, stream int64, table, column 
 // applied waits, other streams flow; when the pack arrives it is applied.
 func TestAttackT14PackNotHere(t *testing.T) {
 	packs := t.TempDir()
-	newPack := nextPack(t, "7.0.0", "2018-01-01", edit{"types/service_venue.json", "service_venue/1", "service_venue/2"},
-		edit{"pack.json", "\"name\": \"service_venue\",\n   \"version\": 1", "\"name\": \"service_venue\",\n   \"version\": 2"})
+	newPack := nextPack(t, "7.0.0", "2018-01-01", edit{File: "types/service_venue.json", Old: "service_venue/1", New: "service_venue/2"},
+		edit{File: "pack.json", Old: "\"name\": \"service_venue\",\n   \"version\": 1", New: "\"name\": \"service_venue\",\n   \"version\": 2"})
 	give := func(id string) {
 		if err := os.CopyFS(filepath.Join(packs, id, "next"), newPack); err != nil {
 			t.Fatal(err)

@@ -358,8 +358,8 @@ func TestPackByDate(t *testing.T) {
 		}
 	}
 	seals("ZX-1", "1", nil)
-	three := edit{newVersion.file, newVersion.old, strings.Replace(newVersion.new, `"version": 2`, `"version": 3`, 1)}
-	more := edit{newField.file, newField.old, newField.new + ` "later": {"title": "再后", "type": "string", "maxLength": 20, "x-sensitivity": "内部"},`}
+	three := edit{File: newVersion.File, Old: newVersion.Old, New: strings.Replace(newVersion.New, `"version": 2`, `"version": 3`, 1)}
+	more := edit{File: newField.File, Old: newField.Old, New: newField.New + ` "later": {"title": "再后", "type": "string", "maxLength": 20, "x-sensitivity": "内部"},`}
 	l.publishPack(t, ministry, nextPack(t, "7.0.0", "2030-03-01", newVersion, newField))
 	l.awaitPack(t, yulin, "7.0.0", packs.Adopted)
 	l.publishPack(t, ministry, nextPack(t, "7.1.0", "2030-05-01", three, more))

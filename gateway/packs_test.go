@@ -6,70 +6,23 @@ import (
 	"database/sql"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"fayi/crypto/sign"
 	"fayi/gateway/packfile"
 	"fayi/gateway/packs"
+	"fayi/gateway/packtest"
 	"fayi/gateway/store"
-	"fayi/schemas"
 )
 
-// edit replaces a text in a file of a pack.
-type edit struct{ file, old, new string }
-
-// nextPack is the program's pack under another version and first day, with edits
-// and right digests.
-func nextPack(t testing.TB, version, from string, edits ...edit) fs.FS {
-	t.Helper()
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, schemas.Embedded()); err != nil {
-		t.Fatal(err)
-	}
-	digests := func() map[string]string {
-		d, err := schemas.Digests(os.DirFS(dir))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}
-	before := digests()
-	program, err := schemas.Read(schemas.Embedded())
-	if err != nil {
-		t.Fatal(err)
-	}
-	edits = append(edits, edit{"pack.json", `"version": "` + program.Version + `"`, `"version": "` + version + `"`}, edit{"pack.json", `"from": "` + program.From + `"`, `"from": "` + from + `"`})
-	replace := func(file, old, new string) {
-		path := filepath.Join(dir, file)
-		data, err := os.ReadFile(path)
-		if err != nil || !strings.Contains(string(data), old) {
-			t.Fatalf("%s: no %s (%v)", file, old, err)
-		}
-		if err := os.WriteFile(path, []byte(strings.Replace(string(data), old, new, 1)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, e := range edits {
-		replace(e.file, e.old, e.new)
-	}
-	for name, digest := range digests() {
-		if digest != before[name] {
-			replace("pack.json", before[name], digest)
-		}
-	}
-	return os.DirFS(dir)
-}
-
-// The packs of the tests below change one type.
+// What packtest makes, in short.
 var (
-	newVersion = edit{"pack.json", "\"name\": \"consultation\",\n   \"version\": 1", "\"name\": \"consultation\",\n   \"version\": 2"}
-	newField   = edit{"types/consultation.json", `"properties": {`, `"properties": {"newField": {"title": "新字段", "type": "string", "maxLength": 20, "x-sensitivity": "内部"},`}
-	stricter   = edit{"types/consultation.json", `["consultNo",`, `["consultNo","channel",`}
+	nextPack                       = packtest.Next
+	newVersion, newField, stricter = packtest.NewVersion, packtest.NewField, packtest.Stricter
 )
+
+type edit = packtest.Edit
 
 // signPack packs a folder, signed by a member's registrar.
 func (l *lab) signPack(t *testing.T, by string, fsys fs.FS) []byte {

@@ -24,6 +24,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fayi/crypto/keys"
@@ -31,6 +32,7 @@ import (
 	"fayi/crypto/sign"
 	"fayi/gateway/call"
 	"fayi/gateway/directory"
+	"fayi/gateway/packs"
 	"fayi/gateway/replicate"
 	"fayi/gateway/store"
 	"fayi/outbox"
@@ -92,6 +94,8 @@ type puller struct {
 	result Result
 	files  map[string]position
 
+	registry atomic.Pointer[schemas.Registry]
+	packs    *packs.Shelf              // those that come with the streams
 	mappings map[string]*sfxml.Mapping // by type@version#digest
 }
 
@@ -125,13 +129,19 @@ func Run(ctx context.Context, opts Options) (*Result, error) {
 	p := &puller{opts: opts, files: map[string]position{}, mappings: map[string]*sfxml.Mapping{}}
 	p.engine = &replicate.Engine{
 		Store: st, Directory: dir, Signer: opts.Identity.Signer, Unwrapper: opts.Identity.Unwrapper, StoreKey: opts.Identity.Store,
-		Schemas: func() *schemas.Registry { return opts.Schemas }, Journal: journal, Hub: replicate.NewHub(), Log: opts.Log,
+		Schemas: p.registry.Load, Journal: journal, Hub: replicate.NewHub(), Log: opts.Log,
 		Client: &call.Client{Directory: dir, Signer: opts.Identity.Signer, HTTP: &http.Client{
 			Timeout:       90 * time.Second,
 			Transport:     &http.Transport{DialContext: (&net.Dialer{Timeout: 10 * time.Second}).DialContext},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return errors.New("redirects are not followed") },
 		}},
 	}
+	p.registry.Store(opts.Schemas)
+	p.packs = &packs.Shelf{Store: st, Directory: dir}
+	if err := p.packs.Load(ctx); err != nil {
+		return nil, err
+	}
+	p.know()
 	p.link = &replicate.Link{Peer: opts.Peer, URL: strings.TrimRight(opts.URL, "/")}
 	err = p.run(ctx)
 	if ctx.Err() != nil {
@@ -168,6 +178,9 @@ func (p *puller) run(ctx context.Context) error {
 		if err := p.engine.ActOnSystem(ctx); err != nil {
 			p.opts.Log.WarnContext(ctx, "system records wait", "err", err)
 		}
+		if err := p.collect(ctx); err != nil {
+			return err
+		}
 		if err := p.write(ctx); err != nil {
 			return err
 		}
@@ -185,6 +198,29 @@ func (p *puller) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// collect takes in schema packs that came with the streams: what was held for
+// want of one can be judged now.
+func (p *puller) collect(ctx context.Context) error {
+	changed, err := p.packs.Collect(ctx)
+	if err != nil || !changed {
+		return err
+	}
+	p.know()
+	_, err = p.engine.JudgeHeld(ctx)
+	return err
+}
+
+// know lets packs that came judge beside the caller's.
+func (p *puller) know() {
+	var came []*schemas.Edition
+	for _, x := range p.packs.Packs() {
+		if x.Edition != nil {
+			came = append(came, x.Edition)
+		}
+	}
+	p.registry.Store(p.opts.Schemas.Known(came...))
 }
 
 // acknowledge signs and sends receipts for what earlier runs stored: they may

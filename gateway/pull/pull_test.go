@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"fayi/crypto/keys"
 	"fayi/crypto/seal"
 	"fayi/crypto/sign"
+	"fayi/gateway/packfile"
+	"fayi/gateway/packtest"
 	"fayi/gateway/problem"
 	"fayi/gateway/pull"
 	"fayi/gateway/replicate"
@@ -21,6 +24,47 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// Records of a schema pack that the caller does not have are judged and written
+// all the same, since the pack comes with the streams.
+func TestPullLearnsPacks(t *testing.T) {
+	t.Parallel()
+	w, dir := build(t), t.TempDir()
+	m := w.Member(province)
+	registrarDir := filepath.Join(m.Dir, "registrar")
+	pass, err := keys.ReadPassphrase(filepath.Join(registrarDir, "passphrase"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reg, err := keys.LoadRegistrar(registrarDir, pass)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, _, err := packfile.Build(packtest.Next(t, "7.0.0", "2018-01-01", packtest.NewVersion, packtest.NewField), province, reg.Signer, nil, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf := m.Node.Packs()
+	p, err := shelf.Candidate(data)
+	if err == nil {
+		err = shelf.Publish(t.Context(), p, data)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("the pack is adopted", func() bool {
+		typ, ok := shelf.Registry().Current(recordType)
+		return ok && typ.Version() == 2
+	})
+	w.publish(1, "ZX-1", "ZX-2")
+	res := w.pull(dir)
+	if diff := cmp.Diff(w.published(), written(t, filepath.Join(dir, file))); diff != "" {
+		t.Errorf("published (-), written (+):\n%s", diff)
+	}
+	if len(res.Held) != 0 || res.Refused != 0 {
+		t.Errorf("%+v", res)
+	}
+}
 
 // What a pull writes is what was published, byte for byte and in order; it
 // acknowledges nothing unless asked to, then everything it holds.

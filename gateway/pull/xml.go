@@ -17,7 +17,7 @@ import (
 func (p *puller) appendXML(dst []byte, ref string, r record) ([]byte, error) {
 	m := p.mappings[ref]
 	if m == nil {
-		typ, ok := p.opts.Schemas.ByRef(ref)
+		typ, ok := p.registry.Load().ByRef(ref)
 		if !ok {
 			return dst, fmt.Errorf("no type %s", ref) // the line was judged by it
 		}
