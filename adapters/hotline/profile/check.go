@@ -25,6 +25,9 @@ var sent = []ticket.Verb{
 
 var degradeWays = []string{"note", "task", "note_task", "new_ticket", "local"}
 
+// heardOffer are the values a ticket of theirs must come with.
+var heardOffer = []string{"peerNo", "appeal.appealType", "appeal.title", "appeal.content", "appeal.receivedAt", "appeal.urgency", "citizen.secrecy"}
+
 // required are the values an offer must have a place for (docs/handoff-profiles.md,
 // 字段).
 var required = []string{
@@ -72,6 +75,7 @@ func (c checker) all() {
 		}
 		c.oneOf("share.byType."+t, how, "none", "minimal", "full")
 	}
+	c.heard()
 	if p.calls != nil && len(c.d.Faults()) == 0 {
 		c.samples()
 	}
@@ -297,6 +301,58 @@ func (c checker) words() {
 	}
 }
 
+// heard: news says what was done, when and to which matter, however it comes.
+func (c checker) heard() {
+	p := c.p
+	type place struct {
+		path   string
+		values []string
+	}
+	var news []place
+	if p.callbacks != nil {
+		if p.callbacks.Has("event") {
+			news = append(news, place{"callbacks.operations.event.request", p.callbacks.Uses("event")})
+		} else if p.Capabilities.PushEvents {
+			c.d.Fault("capabilities.push_events", "要有 callbacks.operations.event", "needs callbacks.operations.event")
+		}
+		if p.callbacks.Has(opOffer) {
+			for _, v := range heardOffer {
+				if !slices.Contains(p.callbacks.Uses(opOffer), v) {
+					c.d.Fault("callbacks.operations.offer.request", "没有取 "+v+" 的地方", "does not take "+v)
+				}
+			}
+		}
+	}
+	if p.calls != nil {
+		for _, op := range []string{opPull, opFlow} {
+			if p.calls.Has(op) {
+				values, item := p.calls.Yields(op)
+				if op == opFlow {
+					item = append(item, "peerNo") // we asked by it
+				}
+				news = append(news, place{"calls.operations." + op + ".list.item", append(item, values...)})
+			}
+		}
+	}
+	for _, n := range news {
+		has := func(names ...string) bool {
+			return slices.ContainsFunc(n.values, func(v string) bool { return slices.Contains(names, strings.TrimPrefix(v, "steps.")) })
+		}
+		if !has("code", "payload.peerState", "state") {
+			c.d.Fault(n.path, "没有取动作（code）或状态的地方", "takes neither an act (code) nor a state")
+		}
+		if !has("at") {
+			c.d.Fault(n.path, "没有取时间（at）的地方", "takes no time (at)")
+		}
+		if !has("handoffId", "peerNo", "number") {
+			c.d.Fault(n.path, "没有取编号（handoffId 或 peerNo）的地方", "takes no number (handoffId or peerNo)")
+		}
+		if !has("eventId") && len(p.Identity) == 0 {
+			c.d.Fault(n.path, "没有取事件编号（eventId），也没有写 identity，重复送来会算两次", "takes no eventId, and there is no identity: what comes twice would count twice")
+		}
+	}
+}
+
 // operations: what capabilities promise is there, and required fields have a place.
 func (c checker) operations() {
 	p := c.p
@@ -442,12 +498,16 @@ func (c checker) clocks() clock.Rules {
 func (c checker) samples() {
 	for _, m := range Samples(c.p) {
 		if err := RoundTrip(c.p, m); err != nil {
+			path := "calls"
+			if m.Theirs {
+				path = "callbacks"
+			}
 			var un *Unmapped
 			if errors.As(err, &un) {
 				c.d.Fault("maps."+un.Table, "样例 "+m.Name+"："+fault(err).Message, "sample "+m.Name+": "+err.Error())
 				continue
 			}
-			c.d.Fault("calls.operations."+m.Operation, "样例 "+m.Name+" 写出再读回后不同："+err.Error(), "sample "+m.Name+" does not survive being written and read: "+err.Error())
+			c.d.Fault(path+".operations."+m.Operation, "样例 "+m.Name+" 写出再读回后不同："+err.Error(), "sample "+m.Name+" does not survive being written and read: "+err.Error())
 		}
 	}
 }

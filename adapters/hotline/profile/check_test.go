@@ -68,6 +68,10 @@ func TestHolesAreNamed(t *testing.T) {
 		{"unknown key", "loop: {", "lop: {", "lop", "是否想写 loop"},
 		{"no news", "push_events: true\n  pull_events: cursor", "push_events: false\n  pull_events: none", "capabilities", "收不到办理情况"},
 		{"identity number", `citizenName: "{citizen.name}"`, "citizenName: \"{citizen.name}\"\n        idNo: \"{citizen.idNo}\"", "calls.operations.offer.request", "身份证件号码不得转出"},
+		{"news without an act", "          type: \"{code}\"\n          orderNo: \"{peerNo}\"\n          status: \"{payload.peerState}\"", "          orderNo: \"{peerNo}\"", "calls.operations.pull.list.item", "没有取动作"},
+		{"news without a time", "        time: \"{at|time}\"\n        dispatchTime: \"{dispatchAt|time}\"\n        user: \"{user}\"", "        user: \"{user}\"", "callbacks.operations.event.request", "没有取时间"},
+		{"news that counts twice", "        eventId: \"{eventId}\"\n        round: \"{round|int}\"\n        type: \"{code}\"\n        orderNo: \"{peerNo}\"\n        status: \"{payload", "        round: \"{round|int}\"\n        type: \"{code}\"\n        orderNo: \"{peerNo}\"\n        status: \"{payload", "callbacks.operations.event.request", "会算两次"},
+		{"their ticket without a title", "        title: \"{appeal.title}\"\n        content: \"{appeal.content}\"\n        demand: \"{appeal.demand}\"\n        classScheme", "        content: \"{appeal.content}\"\n        classScheme", "callbacks.operations.offer.request", "没有取 appeal.title"},
 		{"directive", "meta: {$json:", "meta: {$file:", "calls.operations.upload.request.meta.$file", "没有这个指令"},
 	} {
 		text := strings.Replace(string(data), tc.old, tc.new, 1)

@@ -14,11 +14,12 @@ import (
 type Sample struct {
 	Name      string
 	Operation string
+	Theirs    bool // of the callbacks
 	Words     *Words
 }
 
-// Samples are an offer of each appeal type and urgency and a message of each verb
-// the profile can tell. All persons and numbers are invented.
+// Samples are an offer of each appeal type and urgency, either way, and a message of
+// each verb the profile can tell. All persons and numbers are invented.
 func Samples(p *Profile) []Sample {
 	var out []Sample
 	at := time.Date(2026, 9, 29, 16, 40, 0, 0, ticket.Shanghai)
@@ -27,7 +28,13 @@ func Samples(p *Profile) []Sample {
 		for _, class := range slices.Sorted(maps.Keys(p.Maps["class"].Out))[:min(1, len(p.Maps["class"].Out))] {
 			o.Appeal.ClassCode = class
 		}
-		out = append(out, Sample{"offer " + t.Code, opOffer, OfferWords(p, o)})
+		out = append(out, Sample{Name: "offer " + t.Code, Operation: opOffer, Words: OfferWords(p, o)})
+		if p.callbacks != nil && p.callbacks.Has(opOffer) {
+			o.Appeal.Attachments = nil
+			w := OfferWords(p, o)
+			w.Code, w.PeerNo, w.DispatchAt = p.CodeOf(verbOffer), "No.0081", at
+			out = append(out, Sample{Name: "their offer " + t.Code, Operation: opOffer, Theirs: true, Words: w})
+		}
 	}
 	for _, v := range sent {
 		call, ok := p.Verbs[string(v)]
@@ -38,7 +45,7 @@ func Samples(p *Profile) []Sample {
 			ID: "01J000000000000000000000Z1", HandoffID: "HO-610800-20260929-000017", Round: 1, Seq: 2, Verb: v, OccurredAt: at, To: ticket.InProgress,
 			Author: ticket.Author{Party: "HOTLINE_12348_610800", User: "u1"}, Payload: samplePayload(v, at),
 		}}
-		out = append(out, Sample{"verb " + string(v), call.Call, EventWords(p, m)})
+		out = append(out, Sample{Name: "verb " + string(v), Operation: call.Call, Words: EventWords(p, m)})
 	}
 	return out
 }
@@ -84,11 +91,15 @@ func RoundTrip(p *Profile, s Sample) error {
 	if err != nil {
 		return err
 	}
-	back, err := p.calls.Echo(s.Operation, n)
+	side := p.calls
+	if s.Theirs {
+		side = p.callbacks
+	}
+	back, err := side.Echo(s.Operation, n)
 	if err != nil {
 		return err
 	}
-	for _, name := range p.calls.Uses(s.Operation) {
+	for _, name := range side.Uses(s.Operation) {
 		if name == "auth" || len(name) > 5 && name[:5] == "auth." {
 			continue
 		}
