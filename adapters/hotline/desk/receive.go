@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -196,7 +197,7 @@ func (m *matter) hear(in ticket.Inbound) (ticket.Answer, error) {
 
 // strict acts of a peer must be complete; for others what lacks is the peer's affair.
 func (m *matter) strict(v ticket.Verb) bool {
-	return v == "return_request" && m.about.Can.ReturnMode == "approval" || v == "ext_request" || v == "suspend_request"
+	return v == "return_request" && m.about.Can.ReturnMode == "approval" || v == "ext_request" || v == "suspend_request" || v == "onward_handover"
 }
 
 // remote is what a peer did, as a deed.
@@ -237,6 +238,13 @@ func (m *matter) hearState(in ticket.Inbound, w deed) (ticket.Answer, error) {
 	switch path := machine.Infer(m.State, in.State); {
 	case in.State == m.State:
 		return ticket.Answer{Code: ticket.CodeOK}, nil
+	case w.payload.Party == "" && slices.ContainsFunc(path, func(r machine.Rule) bool { return r.Verb == "onward_handover" }):
+		// Somebody took the matter over, and nobody says who: without a name it has no new owner.
+		w.verb, w.payload.PeerState = "note", string(in.State)
+		if err := m.t.OpenTask(m.Peer, m.ID, "handover", "对方称已移交第三方，但未说明移交给谁，请核实", m.now); err != nil {
+			return ticket.Answer{}, err
+		}
+		return ticket.Answer{Code: ticket.CodeOK}, m.store(w, "", true)
 	case path != nil:
 		return ticket.Answer{Code: ticket.CodeOK}, m.walk(path, w)
 	case in.State == "" || w.verb != "":

@@ -189,7 +189,9 @@ func Owner(v ticket.Verb, now, origin, target, third string) string {
 	case "T":
 		return target
 	case "THIRD":
-		return third
+		if third != "" {
+			return third
+		}
 	}
 	return now
 }
