@@ -5,7 +5,7 @@
 //
 // An adapter is a consumer with a cursor or a source with an outbox, nothing
 // more: it imports the gateway's stream interfaces and schemas, and nothing of
-// the gateway imports an adapter. None exists yet; records reach the business
-// through exchange_inbox and GET /v1/changes, and leave it through
-// exchange_outbox and POST /v1/records.
+// the gateway imports an adapter. Business systems need none: records reach them
+// through exchange_inbox and GET /v1/changes, and leave them through
+// exchange_outbox and POST /v1/records. hotline is the first.
 package adapters
