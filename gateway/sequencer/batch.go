@@ -121,10 +121,7 @@ func (b *batch) decide(ctx context.Context) error {
 			b.took(rec.row, "superseded")
 			continue
 		}
-		if known, err := b.recognise(ctx, rec); known || err != nil {
-			if err != nil {
-				return err
-			}
+		if b.recognise(rec) {
 			b.tally(rec.row.Type).Unchanged++
 			b.took(rec.row, "unchanged")
 			continue
@@ -345,7 +342,11 @@ func (b *batch) ref(row *outbox.Row) string {
 	if b.file != "" {
 		return fmt.Sprintf("%s:%s:%d", b.s.Source.Name, b.file, row.ID)
 	}
-	return fmt.Sprintf("%s:%d:%d", b.s.Source.Name, row.ID, row.Created.UnixMicro())
+	return b.s.ref(row)
+}
+
+func (s *Sequencer) ref(row *outbox.Row) string {
+	return fmt.Sprintf("%s:%d:%d", s.Source.Name, row.ID, row.Created.UnixMicro())
 }
 
 // line writes a record's line with a fresh salt.

@@ -29,8 +29,8 @@ type foreign struct {
 	db        *sql.DB
 	max       int
 	mu        sync.Mutex
-	taken     map[store.RowID]store.Taken // nil: to be read
-	doubtful  map[store.RowID]bool        // rows that lay there when it was first read: they may have been published before a restore
+	taken     map[store.RowID]store.Taken  // nil: to be read
+	found     map[store.RowID][]store.Line // rows that are in streams already, though they are not taken
 	started   bool
 	next      time.Time // of the next look: a read that passes over many rows is not repeated at once
 	releasing time.Time // of the next release
@@ -67,9 +67,8 @@ func (f *foreign) begin(ctx context.Context, s *Sequencer) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		f.doubtful = make(map[store.RowID]bool, len(rows))
-		for i := range rows {
-			f.doubtful[identity(&rows[i])] = true
+		if f.found, err = s.find(ctx, rows); err != nil {
+			return false, err
 		}
 		f.started = true
 	}
@@ -159,7 +158,7 @@ func (f *foreign) committed(b *batch, rows []outbox.Row) {
 		if f.taken != nil {
 			f.taken[t.RowID] = t
 		}
-		delete(f.doubtful, t.RowID)
+		delete(f.found, t.RowID)
 	}
 }
 
@@ -263,50 +262,75 @@ func (f *foreign) covered(ctx context.Context, s *Sequencer) ([]store.RowID, err
 	return out, nil
 }
 
-// A key's versions are looked through for a row from the newest back, as far as
-// they may be later than it: one server stamped them, in the order of the key's
-// transactions but for steps of its clock.
-const (
-	clockSlack = time.Minute
-	maxChain   = 1000
-)
+// clockSkew is how far the clocks of the node and of a source may lie apart: a
+// segment sealed so long before a row was written does not hold it.
+const clockSkew = time.Hour
 
-// recognise reports whether a row is in its streams already: its identity is the
-// ref of its line. A node that was restored asks this of every row that lay in the
-// source when it came up (protocol §6). Where it is, is noted.
-func (b *batch) recognise(ctx context.Context, rec *record) (bool, error) {
-	f := b.s.foreign
-	if f == nil || !f.doubtful[identity(rec.row)] {
-		return false, nil
-	}
-	ref, found := b.ref(rec.row), 0
-	for _, name := range rec.streams {
-		a := b.streams[name]
-		pos, known := a.stored[rec.keyHash]
-		for n := 0; known && n < maxChain; n++ {
-			l, err := b.s.lineAt(ctx, a.stream.ID, pos)
-			if err != nil {
-				return false, err
-			}
-			if l == nil {
-				break
-			}
-			if l.Ref == ref {
-				found++
-				b.lines[rec.row] = append(b.lines[rec.row], store.Line{Stream: a.stream.ID, Pos: pos})
-				break
-			}
-			if l.Was == nil || l.Src == b.s.Source.Name && rec.row.Created.Sub(l.At.Time) > clockSlack {
-				break
-			}
-			pos = store.Pos{Gen: l.Was.Gen, Seq: l.Was.Seq}
+// find looks for rows in the node's own streams: a row's identity is the ref of
+// its line. A node that was restored asks this of what lies in the source and is
+// not among the taken rows (protocol §6): what is there is not published again.
+// It opens the segments since the oldest of the rows, newest first, each once.
+func (s *Sequencer) find(ctx context.Context, rows []outbox.Row) (map[store.RowID][]store.Line, error) {
+	wanted := make(map[string]store.RowID, len(rows))
+	var oldest time.Time
+	for i := range rows {
+		if rows[i].Created.UnixMicro() <= 0 { // no time: it is rejected, or written by hand
+			continue
+		}
+		wanted[s.ref(&rows[i])] = identity(&rows[i])
+		if oldest.IsZero() || rows[i].Created.Before(oldest) {
+			oldest = rows[i].Created
 		}
 	}
-	if found == len(rec.streams) {
-		return true, nil
+	found := map[store.RowID][]store.Line{}
+	if len(wanted) == 0 {
+		return found, nil
 	}
-	delete(b.lines, rec.row) // in one stream and not in another: the others need it
-	return false, nil
+	streams, err := s.Store.Streams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range streams {
+		if st.Origin != s.Directory.Me() {
+			continue
+		}
+		for hash := st.Hash; !hash.IsZero(); {
+			seg, err := s.Store.SegmentByHash(ctx, st.ID, hash)
+			if err != nil {
+				return nil, err
+			}
+			if seg == nil {
+				break
+			}
+			h, err := seal.ParseHeader(seg.Header)
+			if err != nil || oldest.Sub(h.Time.Time) > clockSkew {
+				break
+			}
+			lines, err := s.linesOf(ctx, st.ID, seg.Gen, seg.First)
+			if err != nil {
+				return nil, err
+			}
+			for _, raw := range lines {
+				if l, err := seal.ParseLine(raw); err == nil { // an erased line has no ref
+					if id, ok := wanted[l.Ref]; ok {
+						found[id] = append(found[id], store.Line{Stream: st.ID, Pos: store.Pos{Gen: seg.Gen, Seq: l.Seq}})
+					}
+				}
+			}
+			hash = seg.Prev
+		}
+	}
+	return found, nil
+}
+
+// recognise reports whether a row is in all its streams already, and notes where.
+func (b *batch) recognise(rec *record) bool {
+	f := b.s.foreign
+	if f == nil || len(f.found[identity(rec.row)]) < len(rec.streams) {
+		return false
+	}
+	b.lines[rec.row] = f.found[identity(rec.row)]
+	return true
 }
 
 // note remembers where a row of a source in another database is.
@@ -318,31 +342,23 @@ func (b *batch) note(row *outbox.Row, a *appending, pos store.Pos) {
 
 // lineAt reads a line of an own stream, nil if it is not here.
 func (s *Sequencer) lineAt(ctx context.Context, stream int64, pos store.Pos) (*seal.Line, error) {
-	for _, o := range s.opened {
-		if o.stream == stream && o.gen == pos.Gen && pos.Seq >= o.first && pos.Seq-o.first < uint64(len(o.lines)) {
-			return seal.ParseLine(o.lines[pos.Seq-o.first])
-		}
-	}
 	seg, err := s.Store.SegmentHolding(ctx, stream, pos.Gen, pos.Seq)
 	if err != nil || seg == nil {
 		return nil, err
 	}
-	if seg, err = s.Store.Body(ctx, stream, seg.Gen, seg.First); err != nil {
-		return nil, err
-	}
-	h, lines, err := replicate.OpenStored(s.StoreKey, seg)
+	lines, err := s.linesOf(ctx, stream, seg.Gen, seg.First)
 	if err != nil {
 		return nil, err
 	}
-	s.opened = append(s.opened[max(0, len(s.opened)-maxOpened+1):], opened{stream, h.Gen, h.First, lines})
-	return seal.ParseLine(lines[pos.Seq-h.First])
+	return seal.ParseLine(lines[pos.Seq-seg.First])
 }
 
-// opened is a segment that was opened lately: versions of a key lie close together.
-type opened struct {
-	stream     int64
-	gen, first uint64
-	lines      [][]byte
+// linesOf opens a segment of an own stream.
+func (s *Sequencer) linesOf(ctx context.Context, stream int64, gen, first uint64) ([][]byte, error) {
+	seg, err := s.Store.Body(ctx, stream, gen, first)
+	if err != nil {
+		return nil, err
+	}
+	_, lines, err := replicate.OpenStored(s.StoreKey, seg)
+	return lines, err
 }
-
-const maxOpened = 8 // of 512 KiB at most

@@ -60,7 +60,7 @@ func (s *Sequencer) Run(ctx context.Context, lease func() bool, lead Lead) {
 	var wg sync.WaitGroup
 	for _, l := range []lane{urgent, ordinary} {
 		part := *s
-		part.lane, part.nextGen, part.opened = l, maps.Clone(s.nextGen), nil
+		part.lane, part.nextGen = l, maps.Clone(s.nextGen)
 		wg.Go(func() { part.loop(ctx, lease, lead) })
 	}
 	wg.Wait()

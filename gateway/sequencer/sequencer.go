@@ -73,7 +73,6 @@ type Sequencer struct {
 
 	reader  *outbox.Reader
 	foreign *foreign // of a source in another database
-	opened  []opened // segments that lineAt has open
 	lane    lane
 	hashes  *Hashes
 	ahead   *ahead                 // nil for none
