@@ -51,6 +51,10 @@ func handoffSimulate(ctx context.Context, e *env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
+	if p.Sheet != nil {
+		return e.fail(&said{code: "NO_INTERFACE", zh: p.Profile + " 用表格往来，没有接口可以模拟", en: p.Profile + " exchanges sheets; there is no interface to simulate",
+			hintZH: "用 fayi handoff import 导入填好的表格", hintEN: "fayi handoff import brings in what a party filled in"})
+	}
 	if err := makeSecrets(*secrets, p); err != nil {
 		return e.fail(err)
 	}

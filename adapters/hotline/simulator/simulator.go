@@ -8,7 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,6 +43,7 @@ type Simulator struct {
 	client *outer.Client // nil where the profile has no callbacks
 	mux    *http.ServeMux
 	push   pusher
+	at     string // scheme://host:port
 
 	mu       sync.Mutex
 	sessions map[string]bool
@@ -106,8 +107,8 @@ func Listen(p *profile.Profile, addr string, o Options) (*Simulator, *profile.Pr
 	if err != nil {
 		return nil, nil, err
 	}
-	scheme := "http://"
-	if p, err = p.At(scheme+ln.Addr().String(), o.Callback); err != nil {
+	at := "http://" + ln.Addr().String()
+	if p, err = p.At(at, o.Callback); err != nil {
 		ln.Close()
 		return nil, nil, err
 	}
@@ -116,6 +117,7 @@ func Listen(p *profile.Profile, addr string, o Options) (*Simulator, *profile.Pr
 		ln.Close()
 		return nil, nil, err
 	}
+	s.at = at
 	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	s.push.server = srv
 	go srv.Serve(ln)
@@ -181,9 +183,13 @@ func (s *Simulator) goodSession(id string) bool {
 type heldKey struct{}
 
 // ServeHTTP serves the peer's interface, and below /sim/ what tests and operators
-// tell it.
+// on this machine tell it.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasPrefix(r.URL.Path, "/sim/") {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			http.Error(w, "only from this machine", http.StatusForbidden)
+			return
+		}
 		s.mux.ServeHTTP(w, r)
 		return
 	}
@@ -539,12 +545,5 @@ func (s *Simulator) admin() {
 	})
 }
 
-// BaseURL is where the simulator's interface begins for the profile it was made
-// of.
-func (s *Simulator) BaseURL() string {
-	u, err := url.Parse(s.p.File.Calls.Transport.Base)
-	if err != nil {
-		return ""
-	}
-	return u.Scheme + "://" + u.Host
-}
+// BaseURL is where the simulator listens, "" where [New] made it.
+func (s *Simulator) BaseURL() string { return s.at }
