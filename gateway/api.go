@@ -40,6 +40,7 @@ var Routes = []Route{
 	{"GET", "/v1/streams", false, "各流的位置、回执与完整性", (*Node).getStreams},
 	{"GET", "/v1/status", false, "本节点状态", (*Node).getStatus},
 	{"GET", "/v1/rejected", false, "被拒记录及原因", (*Node).getRejected},
+	{"POST", "/v1/rejected", false, "重新提交被拒记录", (*Node).postRejected},
 	{"GET", "/v1/brakes", false, "等待人工确认的类型", (*Node).getBrakes},
 	{"POST", "/v1/brakes", false, "放行或拒绝等待确认的类型", (*Node).postBrakes},
 	{"GET", "/healthz", true, "进程存活", (*Node).getHealth},

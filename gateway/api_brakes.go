@@ -70,9 +70,9 @@ type decision struct {
 // maxSmall bounds requests that carry no record.
 const maxSmall = 16 << 10
 
-// readSmall reads a small request whose members are all known.
-func readSmall(w http.ResponseWriter, r *http.Request, into any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxSmall))
+// readLimited reads a request of at most max bytes whose members are all known.
+func readLimited(w http.ResponseWriter, r *http.Request, max int64, into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, max))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		return problem.Wrap(problem.Malformed, err)
@@ -89,7 +89,7 @@ func (n *Node) postBrakes(k *APIKey, w http.ResponseWriter, r *http.Request) err
 		return problem.New(problem.Forbidden, "operate")
 	}
 	var d decision
-	if err := readSmall(w, r, &d); err != nil {
+	if err := readLimited(w, r, maxSmall, &d); err != nil {
 		return err
 	}
 	if d.Decision != "confirm" && d.Decision != "refuse" || d.Op != "" && (d.Decision != "refuse" || d.Op != string(outbox.Put) && d.Op != string(outbox.Del)) {

@@ -2,16 +2,12 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"fayi/crypto/sign"
-	"fayi/gateway/problem"
 	"fayi/gateway/replicate"
 	"fayi/gateway/sequencer"
-	"fayi/outbox"
 )
 
 // StreamStatus is where a stream stands at this node and at its readers.
@@ -238,53 +234,4 @@ func (n *Node) sourceStatus(ctx context.Context, s *sequencer.Sequencer) (Source
 	out.Taken, err = s.Taken(ctx)
 	out.Waiting = max(0, out.Waiting-out.Taken)
 	return out, err
-}
-
-// refusedRow is a rejected row without its contents.
-type refusedRow struct {
-	ID       uint64          `json:"id"`
-	Source   string          `json:"source"`
-	Type     string          `json:"type"`
-	Key      string          `json:"key"`
-	Op       string          `json:"op"`
-	Code     string          `json:"code"`
-	Faults   json.RawMessage `json:"faults"`
-	State    string          `json:"state"`
-	Rejected time.Time       `json:"rejected_at"`
-}
-
-// maxRejected is how many rows one answer lists; the next ones follow the last id.
-const maxRejected = 100
-
-// getRejected lists what could not be published, with the reasons, by id: of
-// the source and the types that the token may publish.
-func (n *Node) getRejected(k *APIKey, w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	f := outbox.Filter{Source: q.Get("source"), State: outbox.State(q.Get("state")), Type: q.Get("type"), Code: q.Get("code"), Limit: maxRejected}
-	if v := q.Get("after"); v != "" {
-		id, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			return problem.New(problem.BadRequest, "after")
-		}
-		f.AfterID = id
-	}
-	out := []refusedRow{}
-	for more := true; more && len(out) < maxRejected; {
-		rows, err := outbox.ListRejected(r.Context(), n.cfg.Store.DB(), n.cfg.Store.Dialect(), f)
-		if err != nil {
-			return err
-		}
-		for _, x := range rows {
-			f.AfterID = x.ID
-			if k.Source != "" && k.Source != x.Source || !may(k.Publish, x.Row.Type) {
-				continue
-			}
-			if len(out) < maxRejected {
-				out = append(out, refusedRow{x.ID, x.Source, x.Row.Type, string(x.Row.Key), x.Row.Op, x.Code, x.Faults, string(x.State), x.RejectedAt})
-			}
-		}
-		more = len(rows) == maxRejected
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"rejected": out})
-	return nil
 }

@@ -142,6 +142,14 @@ func (d Dialect) keyEquals() string {
 	return "record_key = ?"
 }
 
+// keyBegins compares the first n bytes of record_key with a parameter of bytes.
+func (d Dialect) keyBegins(n int) string {
+	if d == SQLite {
+		return fmt.Sprintf("substr(CAST(record_key AS BLOB), 1, %d) = ?", n)
+	}
+	return fmt.Sprintf("LEFT(record_key, %d) = ?", n)
+}
+
 // forUpdate ends a locking read. An SQLite transaction that may write holds the only write lock already (_txlock=immediate).
 func (d Dialect) forUpdate() string {
 	if d == SQLite {

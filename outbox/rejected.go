@@ -53,8 +53,11 @@ type Filter struct {
 	State   State
 	Type    string
 	Code    string
-	AfterID uint64 // rows with a greater id only
-	Limit   int    // 0 means 100; at most 1,000
+	Key     string    // beginning of the record key, bytes
+	Since   time.Time // rejected at this time or later
+	Until   time.Time // rejected before
+	AfterID uint64    // rows with a greater id only
+	Limit   int       // 0 means 100; at most 1,000
 }
 
 var (
@@ -128,16 +131,42 @@ func rejectValues(ctx context.Context, tx *sql.Tx, d Dialect, source string, r R
 
 // ListRejected returns rejected rows in order of id, without payloads (Row.Payload is nil, Row.Size tells).
 func ListRejected(ctx context.Context, db Queryer, d Dialect, f Filter) ([]Rejected, error) {
+	where, args := f.where(d)
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	return selectRejected(ctx, db, d, "NULL", fmt.Sprintf("%s ORDER BY id LIMIT %d", where, min(f.Limit, maxListed)), args...)
+}
+
+// CountRejected returns how many rows a filter selects, whatever its Limit.
+func CountRejected(ctx context.Context, db *sql.DB, d Dialect, f Filter) (n int64, err error) {
+	where, args := f.where(d)
+	if err := db.QueryRowContext(ctx, "SELECT COUNT(*) FROM exchange_rejected "+where, args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("outbox: count rejected rows: %w", err)
+	}
+	return n, nil
+}
+
+// where is the filter's condition with its arguments.
+func (f Filter) where(d Dialect) (string, []any) {
 	conds, args := []string{"id > " + d.id(f.AfterID)}, []any(nil)
 	for _, c := range []struct{ column, value string }{{"source", f.Source}, {"state", string(f.State)}, {"record_type", f.Type}, {"code", f.Code}} {
 		if c.value != "" {
 			conds, args = append(conds, d.asciiEquals(c.column)), append(args, c.value)
 		}
 	}
-	if f.Limit <= 0 {
-		f.Limit = 100
+	if f.Key != "" {
+		conds, args = append(conds, d.keyBegins(len(f.Key))), append(args, []byte(f.Key))
 	}
-	return selectRejected(ctx, db, d, "NULL", fmt.Sprintf("WHERE %s ORDER BY id LIMIT %d", strings.Join(conds, " AND "), min(f.Limit, maxListed)), args...)
+	for _, c := range []struct {
+		op string
+		at time.Time
+	}{{">=", f.Since}, {"<", f.Until}} {
+		if !c.at.IsZero() {
+			conds = append(conds, "rejected_at "+c.op+" "+d.timeLiteral(Row{Created: c.at}))
+		}
+	}
+	return "WHERE " + strings.Join(conds, " AND "), args
 }
 
 // GetRejected returns one rejected row with its payload, up to 16 MiB, or [ErrNotFound].

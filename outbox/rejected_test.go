@@ -194,6 +194,13 @@ func TestListAndMark(t *testing.T) {
 			{outbox.Filter{Code: "缺少"}, nil},
 			{outbox.Filter{Limit: 2}, []int{0, 1}},
 			{outbox.Filter{AfterID: all[0].ID, Limit: 1}, []int{1}},
+			{outbox.Filter{Key: "2"}, []int{1}},
+			{outbox.Filter{Key: "1"}, []int{0}},
+			{outbox.Filter{Key: "22"}, nil},
+			{outbox.Filter{Key: "%"}, nil},
+			{outbox.Filter{Since: all[0].RejectedAt.Add(-time.Hour), Until: all[2].RejectedAt.Add(time.Hour)}, []int{0, 1, 2}},
+			{outbox.Filter{Since: all[2].RejectedAt.Add(time.Hour)}, nil},
+			{outbox.Filter{Until: all[0].RejectedAt.Add(-time.Hour)}, nil},
 		} {
 			var want, got []uint64
 			for _, i := range c.want {
@@ -204,6 +211,9 @@ func TestListAndMark(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%+v: %s", c.f, diff)
+			}
+			if n, err := outbox.CountRejected(t.Context(), e.db, e.d, c.f); err != nil || c.f.Limit == 0 && int(n) != len(want) {
+				t.Errorf("%+v: counted %d of %d, %v", c.f, n, len(want), err)
 			}
 		}
 	})

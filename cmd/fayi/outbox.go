@@ -226,6 +226,35 @@ func describeRejected(r outbox.Rejected) rejectedJSON {
 	return j
 }
 
+// rejectedFilter adds the flags that choose among rejected records.
+func (f *flags) rejectedFilter(filter *outbox.Filter) {
+	f.set.StringVar(&filter.Source, "source", "", bilingual("`来源`", "`source`"))
+	f.set.StringVar(&filter.Type, "type", "", bilingual("记录`类型`", "record `type`"))
+	f.set.StringVar(&filter.Code, "code", "", bilingual("原因`代码`", "fault `code`"))
+	f.set.StringVar(&filter.Key, "key", "", bilingual("主键的`开头`", "`beginning` of the record key"))
+	f.set.Func("since", bilingual("被拒`时间`不早于：2026-11-20、2026-11-20T09:00，或 24h 表示最近这么久", "rejected at this `time` or later: 2026-11-20, 2026-11-20T09:00, or 24h for that long ago"), func(v string) (err error) {
+		filter.Since, err = parseWhen(v)
+		return err
+	})
+	f.set.Func("until", bilingual("被拒`时间`早于", "rejected before this `time`"), func(v string) (err error) {
+		filter.Until, err = parseWhen(v)
+		return err
+	})
+}
+
+// parseWhen reads a moment in local time, or how long ago.
+func parseWhen(v string) (time.Time, error) {
+	if d, err := time.ParseDuration(v); err == nil && d > 0 {
+		return time.Now().Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, v, time.Local); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, errors.New("not a time")
+}
+
 func outboxRejected(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi outbox rejected",
 		zh:      "列出被拒记录和原因。不显示记录内容；用 -show 编号 查看某一条的全部原因和内容（可能含个人信息）。",
@@ -233,9 +262,7 @@ func outboxRejected(ctx context.Context, e *env, args []string) int {
 		example: "fayi outbox rejected -c fayi.yaml -code REQUIRED -limit 20"})
 	conf, asJSON := f.config(), f.asJSON()
 	var filter outbox.Filter
-	f.set.StringVar(&filter.Source, "source", "", bilingual("`来源`", "`source`"))
-	f.set.StringVar(&filter.Type, "type", "", bilingual("记录`类型`", "record `type`"))
-	f.set.StringVar(&filter.Code, "code", "", bilingual("原因`代码`", "fault `code`"))
+	f.rejectedFilter(&filter)
 	state := f.string("state", "open", "`状态`：open、resubmitted、superseded、closed，all 为全部", "`state`: open, resubmitted, superseded, closed, or all")
 	f.set.IntVar(&filter.Limit, "limit", 50, bilingual("最多`条数`，不超过 1000", "at most `N` records, no more than 1000"))
 	f.set.Uint64Var(&filter.AfterID, "after", 0, bilingual("从`编号`之后列起", "list those after this `ID`"))
@@ -352,13 +379,16 @@ type retried struct {
 
 func outboxRetry(ctx context.Context, e *env, args []string) int {
 	f := e.flags(help{name: "fayi outbox retry", args: "[ID…]",
-		zh: "把被拒记录放回发件表：按编号，或用 -code 选出同一原因的全部待处理记录（例如规范更新之后）。\n" +
+		zh: "把被拒记录放回发件表：按编号，或按原因、类型、来源、时间、主键开头选出全部待处理记录（例如规范更新之后）。\n" +
 			"-payload 给出改正后的内容，只能用于一个编号。同一主键已有更新版本的不再提交，标为“已被新版取代”。有未能提交的，退出码为 3。",
-		en: "Put rejected records back into the outbox: by ID, or with -code all open ones of one fault (after a new pack, say).\n" +
+		en: "Put rejected records back into the outbox: by ID, or all open ones of a fault, type, source, time or beginning of key (after a\n" +
+			"new pack, say).\n" +
 			"-payload gives corrected contents, for one ID. A record with a later version is marked superseded instead. Exit code 3 if some were not resubmitted.",
 		example: "fayi outbox retry -c fayi.yaml -code CODE -dry-run"})
 	conf, asJSON := f.config(), f.asJSON()
-	code := f.string("code", "", "原因`代码`", "fault `code`")
+	filter := outbox.Filter{State: outbox.StateOpen, Limit: 1000}
+	all := filter
+	f.rejectedFilter(&filter)
 	file := f.string("payload", "", "改正后的内容所在`文件`", "`file` with corrected contents")
 	dry := f.bool("dry-run", "只列出将要提交的，不改动", "list what would be resubmitted, change nothing")
 	rest, exit, ok := f.parse(args)
@@ -374,8 +404,8 @@ func outboxRetry(ctx context.Context, e *env, args []string) int {
 		ids = append(ids, id)
 	}
 	switch {
-	case (len(ids) == 0) == (*code == ""):
-		return f.usage("请写编号，或用 -code 选择，二者取一", "give IDs or -code, one of them")
+	case (len(ids) == 0) == (filter == all):
+		return f.usage("请写编号，或用 -code、-type、-source、-key、-since、-until 选择，二者取一", "give IDs, or choose with -code, -type, -source, -key, -since, -until; one of them")
 	case *file != "" && len(ids) != 1:
 		return f.usage("-payload 只能用于一个编号", "-payload goes with one ID")
 	}
@@ -391,13 +421,17 @@ func outboxRetry(ctx context.Context, e *env, args []string) int {
 		return e.fail(err)
 	}
 	defer st.Close()
-	if *code != "" {
-		if ids, err = openRejected(ctx, st, *code); err != nil {
+	if filter != all {
+		if ids, err = openRejected(ctx, st, filter); err != nil {
 			return e.fail(err)
 		}
 	}
-	out, failed := []retried{}, 0
-	for _, id := range ids {
+	out, failed, last := []retried{}, 0, time.Now()
+	for i, id := range ids {
+		if e.terminal && time.Since(last) > time.Second {
+			last = time.Now()
+			e.note("已处理 %d 条，共 %d 条", "%d of %d records", i, len(ids))
+		}
 		r := retry(ctx, st, c, id, payload, *dry)
 		if ctx.Err() != nil {
 			return e.fail(ctx.Err())
@@ -443,10 +477,9 @@ func readPayload(path string) ([]byte, error) {
 	return bytes.TrimSpace(bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))), err
 }
 
-// openRejected collects the ids of all open rows with a code.
-func openRejected(ctx context.Context, st *store.Store, code string) ([]uint64, error) {
+// openRejected collects the ids of all rows a filter selects.
+func openRejected(ctx context.Context, st *store.Store, f outbox.Filter) ([]uint64, error) {
 	var ids []uint64
-	f := outbox.Filter{State: outbox.StateOpen, Code: code, Limit: 1000}
 	for {
 		list, err := outbox.ListRejected(ctx, st.DB(), st.Dialect(), f)
 		if err != nil {
