@@ -177,8 +177,11 @@ func (x *Peer) Offer(ctx context.Context, o ticket.Offer) ticket.Outcome {
 		op = o.Kind // an interface may have calls of their own for reoffer and redo
 	}
 	_, _, out := x.call(ctx, op, OfferWords(x.p, o))
-	if out.Class == ticket.Absent {
+	switch {
+	case out.Class == ticket.Absent:
 		out.Class = ticket.Permanent
+	case out.Class == ticket.Delivered && out.Number == "" && out.Token == "" && !x.p.Capabilities.NumberLater:
+		out.Class, out.Said = ticket.Unknown, "success without a number" // who says yes and gives none may have kept nothing
 	}
 	return out
 }

@@ -345,7 +345,7 @@ func TestFaultsHaveTheirClass(t *testing.T) {
 	}{
 		{simulator.TimeoutBefore, ticket.Unknown, 0}, {simulator.TimeoutAfter, ticket.Unknown, 1}, {simulator.Error500, ticket.Unknown, 0},
 		{simulator.LoginPage, ticket.AuthFail, 0}, {simulator.Failure200, ticket.Permanent, 0}, {simulator.WrongCharset, ticket.Delivered, 1},
-		{simulator.SlowDrip, ticket.Delivered, 1}, {simulator.ClockSkew, ticket.AuthFail, 0},
+		{simulator.NoNumber, ticket.Unknown, 1}, {simulator.SlowDrip, ticket.Delivered, 1}, {simulator.ClockSkew, ticket.AuthFail, 0},
 	} {
 		t.Run(tc.kind, func(t *testing.T) {
 			t.Parallel()
@@ -497,3 +497,45 @@ func TestCallbacksAreChecked(t *testing.T) {
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestLateAndSilent: a callback that was overtaken arrives all the same; a peer
+// that fell silent has told nothing, and tells it when asked afterwards.
+func TestLateAndSilent(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, x *pair) {
+		out := x.Offer(t.Context(), profile.SampleOffer("QZ", 3, 0, at))
+		act := func(v ticket.Verb) {
+			if _, err := x.sim.Act(t.Context(), simulator.Act{Number: out.Number, Verb: v, Payload: &ticket.Payload{Text: string(v)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x.sim.SetFaults(simulator.Fault{Kind: simulator.Reorder, Count: 1})
+		act("accept")
+		if got := x.desk.take(); len(got) != 0 {
+			t.Fatalf("%+v", got)
+		}
+		act("progress")
+		var verbs []string
+		for _, i := range x.desk.take() {
+			verbs = append(verbs, string(i.Verb))
+		}
+		want := []string{"progress", "accept"}
+		if x.p.Name == "hotline-b" { // a flow is told whole, in its order
+			want = []string{"accept", "progress"}
+		}
+		if d := cmp.Diff(want, verbs); d != "" {
+			t.Error(d)
+		}
+		x.sim.SetFaults(simulator.Fault{Kind: simulator.Silent})
+		act("result")
+		ref := []ticket.Ref{{HandoffID: "HO-610800-20260929-000017", Round: 1, PeerNo: out.Number}}
+		b, o := x.Pull(t.Context(), "", ref)
+		if len(x.desk.take()) != 0 || len(b.In) != 0 || o.Class != ticket.Delivered {
+			t.Errorf("%+v %+v", b, o)
+		}
+		x.sim.SetFaults()
+		if b, _ = x.Pull(t.Context(), "", ref); len(b.In) != 3 || b.In[2].Verb != "result" {
+			t.Errorf("%+v", b)
+		}
+	})
+}
