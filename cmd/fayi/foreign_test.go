@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -175,6 +176,11 @@ func TestKilledBetweenTwoDatabases(t *testing.T) {
 	if code != 0 || !strings.Contains(out, "aid   exchange_outbox_aid  0         -         7") {
 		t.Errorf("status: %s%s", out, errs)
 	}
+	if list := city.sources(t); !slices.ContainsFunc(list, func(s sourceState) bool {
+		return s == sourceState{Source: "aid", Leader: true, Taken: 7}
+	}) {
+		t.Errorf("the API's status has %+v", list)
+	}
 
 	// The province has it, and the rows are locked in the source: killed before they are deleted there.
 	lock, err := aid.db.BeginTx(t.Context(), nil)
@@ -269,6 +275,10 @@ func TestForeignSourceKilledAtRandom(t *testing.T) {
 			eventually(t, time.Minute, "a record of another source arrives while one is down", func() (bool, error) {
 				n, err := province.count(t.Context(), "SELECT COUNT(*) FROM exchange_inbox WHERE record_key = ?", key)
 				return n == 1, err
+			})
+			eventually(t, time.Minute, "the API tells that the source is down, and the others all the same", func() (bool, error) {
+				list := city.sources(t)
+				return slices.ContainsFunc(list, func(s sourceState) bool { return s.Source == "aid" && s.Error != "" }) && len(list) == 3, nil
 			})
 			out, errs, code := city.command(t, "outbox", "status", "-c", city.yaml)
 			if code != 0 || !strings.Contains(out, "连不上") {

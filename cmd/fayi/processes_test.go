@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -88,8 +89,16 @@ func copyTree(t *testing.T, from, to string) {
 	}
 }
 
-// leads reports whether the process works on the source main.
-func (p *process) leads(t *testing.T) bool {
+// sourceState is a source as GET /v1/status shows it.
+type sourceState struct {
+	Source         string
+	Leader         bool
+	Waiting, Taken int64
+	Error          string
+}
+
+// sources asks the process for its sources; nil if it is stopped, or just starting.
+func (p *process) sources(t *testing.T) []sourceState {
 	t.Helper()
 	token, err := os.ReadFile(filepath.Join(filepath.Dir(p.yaml), "keys", "api.token"))
 	if err != nil {
@@ -104,24 +113,20 @@ func (p *process) leads(t *testing.T) bool {
 	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false // it is stopped, or just starting
+		return nil
 	}
 	defer resp.Body.Close()
-	var s struct {
-		Sources []struct {
-			Source string
-			Leader bool
-		}
+	var s struct{ Sources []sourceState }
+	if json.NewDecoder(resp.Body).Decode(&s) != nil {
+		return nil
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		return false
-	}
-	for _, src := range s.Sources {
-		if src.Source == "main" && src.Leader {
-			return true
-		}
-	}
-	return false
+	return s.Sources
+}
+
+// leads reports whether the process works on the source main.
+func (p *process) leads(t *testing.T) bool {
+	t.Helper()
+	return slices.ContainsFunc(p.sources(t), func(s sourceState) bool { return s.Source == "main" && s.Leader })
 }
 
 func (p *process) signal(t *testing.T, s syscall.Signal) {
