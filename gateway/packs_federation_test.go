@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -449,4 +452,51 @@ func TestPackArrivesForHeld(t *testing.T) {
 		}
 		l.awaitPack(t, at, "7.0.0", packs.Waiting) // judging needs no adoption
 	}
+}
+
+// The brake counts what is refused at the door too: records posted to the local
+// API never wait in an outbox.
+func TestPackBrakeAtTheDoor(t *testing.T) {
+	l := newLab(t, "sqlite", shaanxi, func(c *gateway.Config) { c.ManualPacks = true })
+	t.Cleanup(l.close)
+	l.start()
+	l.publishPack(t, ministry, nextPack(t, "7.0.0", "2018-01-01", newVersion, stricter))
+	l.awaitPack(t, yulin, "7.0.0", packs.Waiting)
+	l.decide(t, yulin, "7.0.0", true)
+	m := l.Member(yulin)
+	post := func(i int, change map[string]any) int {
+		key := fmt.Sprintf("ZX-%d", i)
+		body, err := json.Marshal(map[string]any{"type": "consultation", "key": key, "data": json.RawMessage(example(t, "consultation", key, change))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, m.Node.LocalURL()+"/v1/records", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+m.Token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	name := up(yulin, "consultation")
+	for i := range 10 {
+		if code := post(i, nil); code != http.StatusAccepted {
+			t.Fatalf("a good record: %d", code)
+		}
+	}
+	l.eventually(t, yulin, "ten records", func() bool { return l.stream(t, yulin, name).Seq == 10 })
+	missing := map[string]any{"channel": nil}                                                                         // which the new version requires
+	for i, want := range []int{http.StatusUnprocessableEntity, http.StatusUnprocessableEntity, http.StatusAccepted} { // 1 of 11, 2 of 12, 3 of 13
+		if code := post(20+i, missing); code != want {
+			t.Errorf("bad record %d: %d, want %d", i+1, code, want)
+		}
+	}
+	if s := l.packState(yulin, "7.0.0"); s != packs.Braked {
+		t.Errorf("the pack is %s", s)
+	}
+	l.eventually(t, yulin, "the last one", func() bool { return l.stream(t, yulin, name).Seq == 11 })
 }

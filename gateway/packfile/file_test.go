@@ -3,6 +3,7 @@ package packfile
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io/fs"
 	"os"
 	"slices"
@@ -313,6 +314,28 @@ func FuzzEdition(f *testing.F) {
 		}
 		if _, err := file.Edition(); problem.Code(err) != problem.PackFaulty {
 			t.Errorf("an empty statement fits: %v", err)
+		}
+	})
+}
+
+// FuzzPart: whatever stands in an exchange_pack record is within bounds or
+// refused.
+func FuzzPart(f *testing.F) {
+	f.Add([]byte(`{"pack":"national","version":"1.2.0","digest":"66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0","part":1,"parts":1,"data":"AAAA"}`))
+	f.Add([]byte(`{"pack":"national","version":"1.2.0","part":65,"parts":-1,"data":""}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p Part
+		if json.Unmarshal(data, &p) != nil {
+			return
+		}
+		if err := p.Check(); err != nil {
+			if problem.Code(err) != problem.PackDamaged {
+				t.Errorf("refused with %v", err)
+			}
+			return
+		}
+		if p.Part < 1 || p.Part > p.Parts || p.Parts > MaxParts || len(p.Data) == 0 || len(p.Data) > partSize || len(p.Key()) > 128 {
+			t.Errorf("taken: %d of %d, %d bytes, key %q", p.Part, p.Parts, len(p.Data), p.Key())
 		}
 	})
 }
