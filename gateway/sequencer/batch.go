@@ -30,6 +30,7 @@ type batch struct {
 	replaced  map[string][]store.Pos // versions that a new one replaces, by stream
 	supersede []uint64               // rejected rows whose repair came too late
 	file      string                 // of a load: SM3 of the file, in hex; "" for rows of an outbox
+	newest    map[string]*newest     // read ahead, by stream
 	base      map[string]*appending  // of a load: what is being committed before this batch
 	tallied   map[string]*Tally
 	turns     []store.Turn           // what it does to the numbers of keys
@@ -160,7 +161,9 @@ func (b *batch) load(ctx context.Context) error {
 		} else {
 			a.gen = b.s.generation(name, st.Head)
 		}
-		if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
+		if k := b.newest[name]; k != nil && k.at == a.stream.Head {
+			a.latest = k.of
+		} else if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
 			return err
 		}
 		positions := make([]store.Pos, 0, len(a.latest))

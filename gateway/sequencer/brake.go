@@ -123,6 +123,7 @@ func (s *Sequencer) decideWithin(ctx context.Context, w *waiting) (*batch, []out
 		}
 		b := newBatch(s)
 		b.registry = w.registry
+		b.newest, w.newest = w.newest, nil // deciding changes them
 		rows := w.rows
 		if s.holds() {
 			rows = slices.DeleteFunc(slices.Clone(rows), func(r outbox.Row) bool { return s.brakes[r.Type].State == store.BrakeHeld })

@@ -184,7 +184,7 @@ func (s *Sequencer) attempt(ctx context.Context, w *waiting, lim *outbox.Limit) 
 		return 0, false, err
 	}
 	if more = w.more; more && len(s.brakes) == 0 && lim != nil {
-		s.lookAhead(ctx, *lim, rows)
+		s.lookAhead(ctx, *lim, rows, b)
 	}
 	defer func() {
 		if n == 0 {
@@ -230,6 +230,9 @@ func (s *Sequencer) attempt(ctx context.Context, w *waiting, lim *outbox.Limit) 
 		return 0, false, fmt.Errorf("sequence %s: %w", s.Source.Name, err)
 	}
 	s.foreign.committed(b, rows)
+	if s.ahead != nil {
+		s.ahead.before = appends
+	}
 	b.announce(appends)
 	return len(rows), more, nil
 }
