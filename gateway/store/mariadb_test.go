@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -319,5 +320,59 @@ func TestSmallPackets(t *testing.T) {
 		if !bytes.Equal(g.Body, body) {
 			t.Error("a body came back changed")
 		}
+	}
+}
+
+// A process that stops in the middle of a transaction keeps its locks only until
+// the server ends what is idle: another goes on, and what the sleeper had begun
+// is not half there when it wakes.
+func TestStoppedTransactionGivesUpItsLocks(t *testing.T) {
+	t.Parallel()
+	dsn := mariadbtest.Start(t).Database(t)
+	sleeper, other := open(t, outbox.MySQL, dsn), open(t, outbox.MySQL, dsn)
+	if _, err := sleeper.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	add := func(n int) func(tx *sql.Tx) error {
+		return func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(t.Context(), "INSERT INTO fayi_lease (name,owner,beat) VALUES ('x','',?) ON DUPLICATE KEY UPDATE beat=beat+VALUES(beat)", n)
+			return err
+		}
+	}
+	if err := sleeper.InTx(t.Context(), add(1)); err != nil {
+		t.Fatal(err)
+	}
+	locked, woken, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	attempts := 0
+	go func() {
+		ended <- sleeper.InTx(t.Context(), func(tx *sql.Tx) error {
+			if err := add(10)(tx); err != nil {
+				return err
+			}
+			if attempts++; attempts == 1 {
+				close(locked)
+				<-woken
+			}
+			return nil
+		})
+	}()
+	<-locked
+	began := time.Now()
+	if err := other.InTx(t.Context(), add(100)); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("the other went on after %v", time.Since(began))
+	close(woken)
+	err := <-ended
+	var beat int
+	if serr := other.DB().QueryRowContext(t.Context(), "SELECT beat FROM fayi_lease WHERE name='x'").Scan(&beat); serr != nil {
+		t.Fatal(serr)
+	}
+	want := 101 // it was told that its outcome is unknown, and it is not there
+	if err == nil {
+		want = 111 // it was repeated as a whole
+	}
+	if beat != want {
+		t.Errorf("%d, want %d after %v", beat, want, err)
 	}
 }

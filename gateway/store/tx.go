@@ -25,6 +25,9 @@ const (
 // connections before COMMIT are repeated as a whole, with growing pauses and at most 12 times, so fn may run several
 // times and must keep nothing from a failed run. An error of fn that is not the database's is returned as it is,
 // after rollback. A connection that dies during COMMIT gives [ErrOutcomeUnknown].
+//
+// fn does no slow work: the server ends a transaction that sends nothing for two seconds, since the process may have
+// stopped with locks that others wait for.
 func (s *Store) InTx(ctx context.Context, fn func(*sql.Tx) error) error {
 	pause := firstBackoff
 	for attempt := 1; ; attempt++ {
