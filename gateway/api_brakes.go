@@ -30,7 +30,11 @@ type HeldStatus struct {
 func (n *Node) Held(ctx context.Context) ([]HeldStatus, error) {
 	out := []HeldStatus{}
 	for _, s := range n.sequencers {
-		held, err := sequencer.HeldOf(ctx, n.cfg.Store, s.Source, s.Reader())
+		counter, err := s.Source.Counter(ctx, n.cfg.Store)
+		if err != nil {
+			return nil, err
+		}
+		held, err := sequencer.HeldOf(ctx, n.cfg.Store, s.Source, counter)
 		if err != nil {
 			return nil, err
 		}
@@ -99,7 +103,11 @@ func (n *Node) postBrakes(k *APIKey, w http.ResponseWriter, r *http.Request) err
 		if s.Source.Name != d.Source {
 			continue
 		}
-		rows, err := sequencer.Decide(r.Context(), n.cfg.Store, d.Source, d.Type, d.Decision == "refuse", d.Op, "token "+k.Name, s.Reader(), d.DryRun)
+		counter, err := s.Source.Counter(r.Context(), n.cfg.Store)
+		if err != nil {
+			return err
+		}
+		rows, err := sequencer.Decide(r.Context(), n.cfg.Store, d.Source, d.Type, d.Decision == "refuse", d.Op, "token "+k.Name, counter, d.DryRun)
 		if errors.Is(err, store.ErrNoBrake) {
 			break
 		}

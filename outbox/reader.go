@@ -70,6 +70,7 @@ type Reader struct {
 	db    *sql.DB
 	d     Dialect
 	table string
+	skip  func(id uint64, created time.Time) bool // not counted; nil: none
 }
 
 // NewReader returns a reader of the table; it does not touch the database.

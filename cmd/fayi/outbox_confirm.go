@@ -107,7 +107,7 @@ func heldTypes(ctx context.Context, st *store.Store, c *config.File) ([]heldJSON
 		if err != nil {
 			return nil, err
 		}
-		r, err := src.Reader(st)
+		r, err := src.Counter(ctx, st)
 		if err != nil {
 			return nil, err
 		}

@@ -41,6 +41,24 @@ func identity(row *outbox.Row) store.RowID {
 	return store.RowID{ID: row.ID, Created: row.Created.UnixMicro()}
 }
 
+// Counter counts what waits at the source: of one in another database without what
+// is taken already and lies there until a reader has it.
+func (src *Source) Counter(ctx context.Context, st *store.Store) (*outbox.Reader, error) {
+	r, err := src.Reader(st)
+	if err != nil || src.DB == nil {
+		return r, err
+	}
+	list, err := st.TakenOf(ctx, src.Name)
+	if err != nil {
+		return nil, err
+	}
+	f := &foreign{taken: make(map[store.RowID]store.Taken, len(list))}
+	for _, t := range list {
+		f.taken[t.RowID] = t
+	}
+	return r.Except(f.has), nil
+}
+
 // begin loads what is taken and tells whether the source may be read now.
 func (f *foreign) begin(ctx context.Context, s *Sequencer) (bool, error) {
 	if f == nil {

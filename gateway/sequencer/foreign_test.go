@@ -180,6 +180,32 @@ func TestF4RowsStayUntilAReaderHasThem(t *testing.T) {
 	})
 }
 
+// A person's decision about what is held covers what waits, not what is taken and still lies in the source.
+func TestBrakeCountsWhatWaits(t *testing.T) {
+	onBothStoresFrom(t, func(t *testing.T, r *remote) {
+		s := r.source()
+		s.Brakes = sequencer.Brakes{Floor: 2, DeletePercent: 5, ChangePercent: 20, Window: time.Hour}
+		r.publish("A 1", "B 1", "C 1", "D 1", "E 1")
+		r.drain(s)
+		r.exec("INSERT INTO exchange_outbox (record_type, record_key, op) VALUES ('consultation', 'A', 'del'), ('consultation', 'B', 'del'), ('consultation', 'C', 'del')")
+		r.publish("F 1")
+		r.drain(s)
+		counter, err := s.Source.Counter(t.Context(), r.Store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := sequencer.HeldOf(t.Context(), r.Store, s.Source, counter)
+		if err != nil || len(held) != 1 || held[0].Waiting["del"] != 3 || held[0].Waiting["put"] != 1 {
+			t.Fatalf("%+v, %v", held, err)
+		}
+		if n, err := sequencer.Decide(t.Context(), r.Store, "aid", "consultation", false, "", "tester", counter, false); n != 4 || err != nil {
+			t.Fatalf("confirmed %d, %v", n, err)
+		}
+		r.drain(s)
+		r.want("confirmed", "A 1", "B 1", "C 1", "D 1", "E 1", "A -", "B -", "C -", "F 1")
+	})
+}
+
 // Where no reader's receipt can come, the archive's files release rows too (protocol §4).
 func TestArchiveReleasesRows(t *testing.T) {
 	onBothStoresFrom(t, func(t *testing.T, r *remote) {

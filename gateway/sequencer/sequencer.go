@@ -390,9 +390,6 @@ func (s *Sequencer) Taken(ctx context.Context) (int64, error) {
 	return s.Store.CountTaken(ctx, s.Source.Name)
 }
 
-// Reader reads the source's outbox.
-func (s *Sequencer) Reader() *outbox.Reader { return s.reader }
-
 // Waiting tells how many rows wait, up to a bound, and since when.
 func (s *Sequencer) Waiting(ctx context.Context) (int64, time.Time, error) {
 	return s.reader.Waiting(ctx)
