@@ -200,3 +200,16 @@ func TestKeyOf(t *testing.T) {
 		t.Error("a key that is no hexadecimal was read")
 	}
 }
+
+// HeaderKey reads what ParseHeader reads, and nothing off what ends otherwise.
+func TestHeaderKey(t *testing.T) {
+	h := must(seal.ParseHeader([]byte(goodHeader)))(t)
+	if key, ok := seal.HeaderKey([]byte(goodHeader)); !ok || key != h.Key {
+		t.Errorf("%s, %v", key, ok)
+	}
+	for _, bad := range []string{"", "}", goodHeader + " ", goodHeader[1:][len(goodHeader)-70:], strings.Replace(goodHeader, `"key":"`, `"kez":"`, 1), goodHeader[:len(goodHeader)-3] + `g"}`} {
+		if key, ok := seal.HeaderKey([]byte(bad)); ok {
+			t.Errorf("%q: %s", bad, key)
+		}
+	}
+}

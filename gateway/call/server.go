@@ -220,12 +220,18 @@ func (s *Server) write(w http.ResponseWriter, binary bool, to string, nonce sign
 	}
 	w.Header().Set("Content-Type", media)
 	w.Header()["Content-Length"] = []string{itoa(size)}
+	all := writers.Get().(*bufio.Writer) // small frames go out together
+	defer writers.Put(all)
+	all.Reset(w)
 	for _, p := range pieces {
-		if _, err := w.Write(p); err != nil {
+		if _, err := all.Write(p); err != nil {
 			return // the caller has gone
 		}
 	}
+	all.Flush()
 }
+
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, buffer) }}
 
 // refusal is the result of an answer whose code is not 000000.
 type refusal struct {

@@ -71,21 +71,21 @@ func (e *Engine) readersFor(ctx context.Context, s sign.Stream, g *store.Segment
 	if err != nil {
 		readers = nil
 	}
-	readers = slices.DeleteFunc(readers, func(r seal.Reader) bool {
+	damaged := func(r seal.Reader) bool {
 		_, err := keys.WrappedToRaw(r.Wrapped)
 		return err != nil
-	})
+	}
 	n, ok := e.Directory.Node(peer)
 	if !ok || n.Reader() == nil || !e.Directory.InAudience(s, peer) {
-		return readers, nil
+		return slices.DeleteFunc(readers, damaged), nil
 	}
 	want := sign.Hash(n.Reader().ID())
 	for _, r := range readers {
-		if r.To == want {
+		if r.To == want && !damaged(r) {
 			return []seal.Reader{r}, nil
 		}
 	}
-	if g.Key == nil {
+	if readers = slices.DeleteFunc(readers, damaged); g.Key == nil {
 		return readers, nil
 	}
 	key, err := e.StoreKey.Open(g.Key, keyAAD(g.Hash))

@@ -56,24 +56,32 @@ func (e *Engine) Acknowledge(ctx context.Context, origin, level string, heads ma
 	if len(r.Streams) == 0 {
 		return nil, nil
 	}
-	out, err := e.numbered(ctx, "receipt/"+origin, func(n uint64, prev sign.Hash) any {
-		r.N, r.Prev, r.Time = n, prev, sign.Now()
-		return &r
-	}, keys.ReceiptV1)
-	if err != nil {
-		return nil, err
-	}
-	for i := range acks {
-		acks[i].N = r.N
-	}
-	rec := store.Receipt{By: r.By, Origin: origin, N: r.N, Level: level, Body: out.Body, Sig: out.Sign, Hash: store.Hash(sign.Sum(out.Body))}
-	if _, err := e.Store.SaveReceipt(ctx, rec, acks); err != nil {
-		return nil, err
+	counter := "receipt/" + origin
+	var out *Signed
+	for ok := false; !ok; { // until no other process took the number first
+		last, prev, err := e.Store.Counter(ctx, counter)
+		if err != nil {
+			return nil, err
+		}
+		r.N, r.Prev, r.Time = next(last), sign.Hash(prev), sign.Now()
+		body, sig, err := sign.Sign(e.Signer, keys.ReceiptV1, &r)
+		if err != nil {
+			return nil, err
+		}
+		out = &Signed{Body: body, Sign: sig}
+		rec := store.Receipt{By: r.By, Origin: origin, N: r.N, Level: level, Body: body, Sig: sig, Hash: store.Hash(sign.Sum(body))}
+		if ok, err = e.Store.SaveOwnReceipt(ctx, rec, acks, counter, last); err != nil {
+			return nil, err
+		}
 	}
 	e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: origin, Outcome: "signed " + level, Detail: fmt.Sprint(r.N)})
 	e.Hub.Receipt(origin)
 	return out, nil
 }
+
+// next is the number after last: max(previous + 1, Unix milliseconds), so that a
+// restored node goes on.
+func next(last uint64) uint64 { return max(last+1, uint64(time.Now().UnixMilli())) }
 
 // numbered signs an object whose number is max(previous + 1, Unix milliseconds)
 // and which names its predecessor, taking the number by compare-and-set so that
@@ -84,7 +92,7 @@ func (e *Engine) numbered(ctx context.Context, counter string, object func(n uin
 		if err != nil {
 			return nil, err
 		}
-		n := max(last+1, uint64(time.Now().UnixMilli()))
+		n := next(last)
 		body, sig, err := sign.Sign(e.Signer, c, object(n, sign.Hash(prev)))
 		if err != nil {
 			return nil, err

@@ -33,39 +33,72 @@ type Ack struct {
 // lower position under a higher N moves back (protocol §4). changed tells whether any acknowledgement moved. Raw
 // receipts on which no acknowledgement rests any more are dropped.
 func (s *Store) SaveReceipt(ctx context.Context, r Receipt, acks []Ack) (changed bool, err error) {
+	if acks, err = r.check(acks); err != nil {
+		return false, err
+	}
+	err = s.InTx(ctx, func(tx *sql.Tx) (err error) {
+		changed, err = s.saveReceipt(ctx, tx, r, acks)
+		return err
+	})
+	return changed && err == nil, err
+}
+
+// check holds a receipt and its acks to the columns' bounds, and returns the acks as they are stored.
+func (r Receipt) check(acks []Ack) ([]Ack, error) {
 	if r.By == "" || len(r.By) > 32 || len(r.Origin) > 32 || r.Level == "" || len(r.Level) > 16 || r.N > maxNumber || len(r.Sig) > 256 {
-		return false, fmt.Errorf("%w: receipt of %q", ErrInvalid, cut(r.By, 32))
+		return nil, fmt.Errorf("%w: receipt of %q", ErrInvalid, cut(r.By, 32))
 	}
 	acks = slices.Clone(acks)
 	slices.SortFunc(acks, func(a, b Ack) int { return cmp.Compare(a.Stream, b.Stream) }) // one order for all: no deadlocks
 	for i := range acks {
 		acks[i].Reader, acks[i].Level, acks[i].N = r.By, r.Level, r.N
 		if acks[i].Gen > maxNumber || acks[i].Seq > maxNumber || acks[i].Rejected > maxNumber {
-			return false, fmt.Errorf("%w: receipt of %q", ErrInvalid, r.By)
+			return nil, fmt.Errorf("%w: receipt of %q", ErrInvalid, r.By)
 		}
 	}
-	err = s.InTx(ctx, func(tx *sql.Tx) error {
-		newer, err := s.newerAcks(ctx, tx, r, acks)
-		if changed = len(newer) > 0; !changed || err != nil {
+	return acks, nil
+}
+
+func (s *Store) saveReceipt(ctx context.Context, tx *sql.Tx, r Receipt, acks []Ack) (changed bool, err error) {
+	newer, err := s.newerAcks(ctx, tx, r, acks)
+	if len(newer) == 0 || err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, s.d.insertIgnore+"fayi_receipt (hash,reader,origin,level,n,body,sig) VALUES (?,?,?,?,?,?,?)",
+		r.Hash, r.By, r.Origin, r.Level, num(r.N), blob(r.Body), blob(r.Sig))
+	if err != nil {
+		return false, err
+	}
+	rows := make([][]any, len(newer))
+	for i, a := range newer {
+		rows[i] = []any{a.Stream, a.Reader, a.Level, num(a.Gen), num(a.Seq), a.Hash, num(a.Rejected), r.Hash, a.At, num(a.N)}
+	}
+	_, err = insertRows(ctx, tx, "INSERT INTO fayi_ack (stream_id,reader,level,gen,seq,head,rejected,receipt,at_us,n) VALUES ",
+		s.d.upsert([]string{"stream_id", "reader", "level"}, []string{"gen", "seq", "head", "rejected", "receipt", "at_us", "n"}, "n"), rows)
+	if err != nil {
+		return false, err
+	}
+	return true, dropReceipts(ctx, tx, r)
+}
+
+// SaveOwnReceipt is [Store.SaveReceipt] for a receipt this node signed: it moves the counter its number comes from, see
+// [Store.AdvanceCounter], in the same transaction. false: the counter does not stand at fromN any more, and nothing was
+// changed.
+func (s *Store) SaveOwnReceipt(ctx context.Context, r Receipt, acks []Ack, counter string, fromN uint64) (ok bool, err error) {
+	if acks, err = r.check(acks); err != nil {
+		return false, err
+	}
+	if err := checkCounter(counter, fromN, r.N); err != nil {
+		return false, err
+	}
+	err = s.InTx(ctx, func(tx *sql.Tx) (err error) {
+		if ok, err = s.advance(ctx, tx, counter, fromN, r.N, r.Hash); !ok || err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, s.d.insertIgnore+"fayi_receipt (hash,reader,origin,level,n,body,sig) VALUES (?,?,?,?,?,?,?)",
-			r.Hash, r.By, r.Origin, r.Level, num(r.N), blob(r.Body), blob(r.Sig))
-		if err != nil {
-			return err
-		}
-		rows := make([][]any, len(newer))
-		for i, a := range newer {
-			rows[i] = []any{a.Stream, a.Reader, a.Level, num(a.Gen), num(a.Seq), a.Hash, num(a.Rejected), r.Hash, a.At, num(a.N)}
-		}
-		_, err = insertRows(ctx, tx, "INSERT INTO fayi_ack (stream_id,reader,level,gen,seq,head,rejected,receipt,at_us,n) VALUES ",
-			s.d.upsert([]string{"stream_id", "reader", "level"}, []string{"gen", "seq", "head", "rejected", "receipt", "at_us", "n"}, "n"), rows)
-		if err != nil {
-			return err
-		}
-		return dropReceipts(ctx, tx, r)
+		_, err = s.saveReceipt(ctx, tx, r, acks)
+		return err
 	})
-	return changed && err == nil, err
+	return ok && err == nil, err
 }
 
 // newerAcks locks the rows the receipt speaks of and returns the acks that are newer than they.
@@ -166,17 +199,27 @@ func (s *Store) Counter(ctx context.Context, name string) (n uint64, h Hash, err
 // AdvanceCounter moves a counter from fromN to a higher toN and sets its hash; false if it does not stand at fromN. The
 // name is 1–128 bytes.
 func (s *Store) AdvanceCounter(ctx context.Context, name string, fromN, toN uint64, h Hash) (bool, error) {
-	if name == "" || len(name) > 128 || toN <= fromN || toN > maxNumber {
-		return false, fmt.Errorf("%w: counter %q from %d to %d", ErrInvalid, cut(name, 128), fromN, toN)
+	if err := checkCounter(name, fromN, toN); err != nil {
+		return false, err
 	}
 	var ok bool
 	err := s.InTx(ctx, func(tx *sql.Tx) (err error) {
-		if fromN == 0 {
-			ok, err = changedOne(tx.ExecContext(ctx, s.d.insertIgnore+"fayi_counter (name,n,hash) VALUES (?,?,?)", name, num(toN), h))
-			return err
-		}
-		ok, err = changedOne(tx.ExecContext(ctx, "UPDATE fayi_counter SET n=?, hash=? WHERE name=? AND n=?", num(toN), h, name, num(fromN)))
+		ok, err = s.advance(ctx, tx, name, fromN, toN, h)
 		return err
 	})
 	return ok && err == nil, err
+}
+
+func checkCounter(name string, fromN, toN uint64) error {
+	if name == "" || len(name) > 128 || toN <= fromN || toN > maxNumber {
+		return fmt.Errorf("%w: counter %q from %d to %d", ErrInvalid, cut(name, 128), fromN, toN)
+	}
+	return nil
+}
+
+func (s *Store) advance(ctx context.Context, tx *sql.Tx, name string, fromN, toN uint64, h Hash) (bool, error) {
+	if fromN == 0 {
+		return changedOne(tx.ExecContext(ctx, s.d.insertIgnore+"fayi_counter (name,n,hash) VALUES (?,?,?)", name, num(toN), h))
+	}
+	return changedOne(tx.ExecContext(ctx, "UPDATE fayi_counter SET n=?, hash=? WHERE name=? AND n=?", num(toN), h, name, num(fromN)))
 }

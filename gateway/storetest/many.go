@@ -120,3 +120,29 @@ func links(t *testing.T, s *store.Store) {
 		t.Error("a link to nobody")
 	}
 }
+
+// ownReceipts takes number and receipt in one transaction, or neither.
+func ownReceipts(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	c := newChain(t, s)
+	save := func(from, n uint64) bool {
+		t.Helper()
+		ok, err := s.SaveOwnReceipt(ctx, store.Receipt{By: "own", Origin: "own-origin", Level: "stored", N: n, Hash: hash("own", n)},
+			[]store.Ack{{Stream: c.id, Head: store.Head{Pos: store.Pos{Gen: 1, Seq: n}}}}, "receipt/own", from)
+		must(t, err)
+		return ok
+	}
+	want(t, "the first, a stale one, the next", []bool{save(0, 5), save(0, 9), save(4, 9), save(5, 7)}, []bool{true, false, false, true})
+	n, h, err := s.Counter(ctx, "receipt/own")
+	must(t, err)
+	want(t, "counter", n, uint64(7))
+	want(t, "its hash", h, hash("own", uint64(7)))
+	acks, err := s.Acks(ctx, c.id)
+	must(t, err)
+	if len(acks) != 1 || acks[0].Seq != 7 {
+		t.Errorf("%+v", acks)
+	}
+	if _, err := s.SaveOwnReceipt(ctx, store.Receipt{By: "own", Level: "stored", N: 7}, nil, "receipt/own", 7); err == nil {
+		t.Error("a number that does not rise")
+	}
+}

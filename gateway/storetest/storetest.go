@@ -59,6 +59,7 @@ func Exercise(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"consumers raced", consumersRaced},
 		{"many streams at once", manyStreams},
 		{"links", links},
+		{"own receipts", ownReceipts},
 		{"tallies", tallies},
 		{"lease taken over by beat", leaseTakeover},
 		{"lease raced", leaseRaced},
