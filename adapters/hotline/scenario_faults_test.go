@@ -220,6 +220,18 @@ func TestScenario27(t *testing.T) {
 	if len(w.tasks("silence")) != 0 {
 		t.Error("the alarm stays although it speaks again")
 	}
+	for _, c := range []struct {
+		at   string
+		want int
+	}{{"2026-09-30 23:00", 0}, {"2026-10-05 10:00", 0}, {"2026-10-08 08:31", 1}} { // a night, a holiday, and the next morning of work
+		w.clk.set(cst(c.at))
+		if err := w.a.c.Silence(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.tasks("silence")); n != c.want {
+			t.Errorf("at %s: %d alarms, want %d", c.at, n, c.want)
+		}
+	}
 }
 
 // The same callback five times at once, at two nodes of one database.
@@ -261,6 +273,15 @@ func TestScenario28(t *testing.T) {
 	}
 	if seen["accept"] != 1 || seen["progress"] != 1 {
 		t.Errorf("%v", seen)
+	}
+
+	// Our own note comes back as theirs, as some systems do: it is no news.
+	w.act(id, "note", ticket.Payload{Text: "请尽快 联系诉求人"})
+	w.send(w.a)
+	n := len(w.events(id))
+	w.says(w.a, id, "note", ticket.Payload{Text: "【备注】请尽快联系诉求人"})
+	if got := len(w.events(id)); got != n {
+		t.Errorf("our own note came back as event %d", got)
 	}
 	w.verified(id)
 }

@@ -32,6 +32,11 @@ func TestScenario33(t *testing.T) {
 	if err != nil || p.Class == outer.OK || !strings.Contains(p.Message, ticket.CodeLoop) {
 		t.Errorf("%+v %v", p, err)
 	}
+	byRoute := w.theirOffer("YL12345-20260929-0907") // the route alone says so
+	byRoute.Route = in.Route
+	if p, err := w.a.sim.Offer(t.Context(), byRoute); err != nil || p.Class == outer.OK || !strings.Contains(p.Message, ticket.CodeLoop) {
+		t.Errorf("%+v %v", p, err)
+	}
 	after, _ := w.l.Find(t.Context(), ledger.Filter{})
 	if len(after) != len(before) {
 		t.Error("a new ticket was made")

@@ -251,6 +251,35 @@ func TestWarningsRise(t *testing.T) {
 	}
 }
 
+// Nobody needs to look at a clock before NextLook says so, and then there is something to see.
+func TestNothingIsMissedBetweenLooks(t *testing.T) {
+	cal := Embedded()
+	rapid.Check(t, func(rt *rapid.T) {
+		r := Rule{Limit: Limit{Days: rapid.IntRange(0, 8).Draw(rt, "days")}}
+		if rapid.Bool().Draw(rt, "minutes") {
+			r = Rule{Limit: Limit{For: time.Duration(rapid.IntRange(1, 600).Draw(rt, "minutes")) * time.Minute}}
+		}
+		start := at(t, "2026-09-01").Add(time.Duration(rapid.IntRange(0, 60*24*40).Draw(rt, "start")) * time.Minute)
+		level := rapid.IntRange(0, 4).Draw(rt, "level")
+		fig := Compute(cal, DefaultHours, r, Facts{Start: start}, start)
+		next := fig.NextLook(cal, level)
+		if next.IsZero() {
+			rt.Fatalf("%s: never above %d", fig.DueText, level)
+		}
+		fig.AsOf = next
+		if fig.WarningLevel(cal) <= level {
+			rt.Fatalf("at %s there is nothing above %d", next, level)
+		}
+		for range 10 {
+			before := start.Add(time.Duration(rapid.Int64Range(0, max(0, int64(next.Sub(start))-int64(2*time.Second))).Draw(rt, "before")))
+			fig.AsOf = before
+			if before.Before(next) && fig.WarningLevel(cal) > level {
+				rt.Fatalf("level %d at %s, the next look is %s (due %s)", fig.WarningLevel(cal), before, next, fig.DueText)
+			}
+		}
+	})
+}
+
 func FuzzParseCalendar(f *testing.F) {
 	f.Add("year\t2027\tx\noff\t元旦\t2027-01-01\n")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -2,6 +2,7 @@ package clock
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -277,4 +278,36 @@ func (fig Figure) WarningLevel(c *Calendar) int {
 		return 1
 	}
 	return 0
+}
+
+// NextLook is when a running clock will next have a warning above a level, the zero time where it never will: nobody has
+// to look at it before.
+func (fig Figure) NextLook(c *Calendar, level int) time.Time {
+	if !fig.Stop.IsZero() || fig.State == Paused {
+		return time.Time{}
+	}
+	span := fig.Due.Sub(fig.Start)
+	moments := []time.Time{fig.Start, fig.Start.Add(span / 2), fig.Start.Add(span / 10 * 8).Add(time.Second)}
+	day := dayOfDue(fig.Due)
+	for i := 1; i < 30; i++ { // the last working day before the due day
+		if d := day.Add(-i); d != "" {
+			if working, _ := c.Working(d); working {
+				moments = append(moments, d.At(0))
+				break
+			}
+		}
+	}
+	moments = append(moments, fig.Due.Add(time.Nanosecond))
+	if next, _ := c.Add(day, 2, false); next != "" {
+		moments = append(moments, next.At(0))
+	}
+	slices.SortFunc(moments, time.Time.Compare)
+	for _, m := range moments {
+		f := fig
+		f.AsOf = m
+		if !m.Before(fig.Start) && f.WarningLevel(c) > level {
+			return m
+		}
+	}
+	return time.Time{}
 }

@@ -35,6 +35,7 @@ type Desk struct {
 	l   *ledger.Ledger
 
 	mu       sync.RWMutex
+	lapsed   time.Time // when lapses were last looked for
 	calendar *clock.Calendar
 	about    map[string][]ticket.About // by party, newest last
 }
@@ -153,7 +154,17 @@ func (d *Desk) load(t *ledger.Tx, id string) (*matter, error) {
 
 // save computes the clocks anew and writes the row.
 func (m *matter) save() error {
-	if err := m.t.PutClocks(m.ID, m.figures(m.d.Calendar(), m.now)); err != nil {
+	cal := m.d.Calendar()
+	next := func(c ledger.Clock) time.Time {
+		if c.Figure.Estimated {
+			if c.Warned == 0 {
+				return m.now
+			}
+			return time.Time{}
+		}
+		return c.Figure.NextLook(cal, c.Warned)
+	}
+	if err := m.t.PutClocks(m.ID, m.figures(cal, m.now), next); err != nil {
 		return err
 	}
 	return m.t.Save(m.Row, m.now)

@@ -52,9 +52,11 @@ func (d *Desk) dispatchedAgain(t *ledger.Tx, party string, in ticket.Inbound) (t
 // looped finds our own hand-off that a peer tries to give us as a new ticket.
 func (d *Desk) looped(t *ledger.Tx, party string, in ticket.Inbound) (found string, err error) {
 	ours := ""
-	for _, h := range in.Route {
+	for i, h := range in.Route {
 		if h.Party == d.cfg.Self {
-			ours, found = h.Handoff, "?"
+			if found = "?"; i+1 < len(in.Route) {
+				ours = in.Route[i+1].Handoff // by which we passed it on
+			}
 		}
 	}
 	for _, id := range []string{ours, in.HandoffID, in.Payload.EarlierNo} {

@@ -14,33 +14,16 @@ import (
 // Sweep does what time brings as of now: warnings and breaches of clocks, lapses of reviews and waits, the alarm of an
 // unanswered emergency. It is to be called every few seconds; calling it twice does nothing twice.
 func (d *Desk) Sweep(ctx context.Context) error {
-	open, err := d.l.OpenClocks(ctx)
+	ripe, err := d.l.RipeClocks(ctx, d.Now())
 	if err != nil {
 		return err
 	}
-	now := d.Now()
-	for id, list := range handoffsOf(open) {
-		if !slices.ContainsFunc(list, func(c ledger.Clock) bool { return d.ripe(c, now) }) {
-			continue
-		}
+	for id := range handoffsOf(ripe) {
 		if err := d.do(ctx, id, func(m *matter) error { return m.sweep() }); err != nil {
 			return fmt.Errorf("sweep %s: %w", id, err)
 		}
 	}
 	return d.lapses(ctx)
-}
-
-// ripe tells, from the stored figure alone, whether a clock has something to say.
-func (d *Desk) ripe(c ledger.Clock, now time.Time) bool {
-	f := c.Figure
-	if f.Estimated {
-		return c.Warned == 0
-	}
-	if !f.Stop.IsZero() {
-		return false
-	}
-	f.AsOf = now
-	return f.WarningLevel(d.Calendar()) > c.Warned
 }
 
 func (m *matter) sweep() error {
@@ -94,29 +77,56 @@ func (m *matter) warn(cal *clock.Calendar, c ledger.Clock) error {
 	return m.t.OpenTask(m.Peer, m.ID, "breach_"+which, which+" 已超期："+f.DueText, m.now)
 }
 
-// lapses are the states that end by time.
+// lapseEvery is how often lapses are looked for: none is shorter than hours.
+const lapseEvery = time.Minute
+
+// lapses are the states that end by time. Each hand-off is looked at without a lock first.
 func (d *Desk) lapses(ctx context.Context) error {
-	rows, err := d.l.Find(ctx, ledger.Filter{States: []ticket.State{ticket.ReturnRequested, ticket.PendingInfo, ticket.Suspended, ticket.ResultSubmitted, ticket.Resolved}, Limit: 100_000})
+	now := d.Now()
+	d.mu.Lock()
+	early := !d.lapsed.IsZero() && now.Sub(d.lapsed) < lapseEvery && !now.Before(d.lapsed)
+	if !early {
+		d.lapsed = now
+	}
+	d.mu.Unlock()
+	if early {
+		return nil
+	}
+	rows, err := d.l.Find(ctx, ledger.Filter{Direction: ticket.Out, // the origin's node decides about lapses
+		States: []ticket.State{ticket.ReturnRequested, ticket.PendingInfo, ticket.Suspended, ticket.ResultSubmitted, ticket.Resolved}, Limit: 100_000})
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if row.Direction == ticket.In {
-			continue // the origin's node decides about lapses
+		m := &matter{d: d, Row: &row, now: now}
+		m.about, _ = d.About(row.Peer, row.Profile)
+		if m.events, err = d.l.Events(ctx, row.ID); err != nil {
+			return err
 		}
-		if err := d.do(ctx, row.ID, func(m *matter) error { return m.lapse() }); err != nil {
+		if m.kase, err = d.l.Case(ctx, row.CaseID); err != nil {
+			return err
+		}
+		if verb, _ := m.lapse(); verb == "" {
+			continue
+		}
+		err := d.do(ctx, row.ID, func(m *matter) error {
+			verb, text := m.lapse()
+			if verb == "" {
+				return nil
+			}
+			_, err := m.perform(deed{verb: verb, role: ticket.System, party: d.cfg.Self, user: "node", payload: ticket.Payload{Text: text}})
+			return err
+		})
+		if err != nil {
 			return fmt.Errorf("lapse %s: %w", row.ID, err)
 		}
 	}
 	return nil
 }
 
-func (m *matter) lapse() error {
+// lapse is what time does to the hand-off as of now: a verb and why, "" for nothing.
+func (m *matter) lapse() (ticket.Verb, string) {
 	p, since := m.about.Policy, m.stateSince()
-	act := func(v ticket.Verb, text string) error {
-		_, err := m.perform(deed{verb: v, role: ticket.System, party: m.d.cfg.Self, user: "node", payload: ticket.Payload{Text: text}})
-		return err
-	}
 	over := func(days int) bool {
 		day, err := m.d.Calendar().Add(clock.DayOf(since), days, false)
 		return err == nil && m.now.After(day.At(24*time.Hour))
@@ -124,32 +134,32 @@ func (m *matter) lapse() error {
 	switch m.State {
 	case ticket.ReturnRequested:
 		if !m.within("C4R", since) && p.ReviewLapse == "approve" {
-			return act("return_approve", "退单审核逾期，按规则视为同意")
+			return "return_approve", "退单审核逾期，按规则视为同意"
 		} else if !m.within("C4R", since) && p.ReviewLapse == "arbitrate" {
-			return act("dispute", "退单审核逾期，按规则提请裁定")
+			return "dispute", "退单审核逾期，按规则提请裁定"
 		}
 	case ticket.PendingInfo:
 		if over(p.InfoWaitWD) {
-			return act("info_timeout", "等待补充到期")
+			return "info_timeout", "等待补充到期"
 		}
 	case ticket.Suspended:
 		if e := m.last("suspend_grant"); e != nil {
 			if until, err := clock.ParseDay(e.Payload.Until); err == nil && m.now.After(until.At(24*time.Hour)) {
-				return act("resume", "挂起到期")
+				return "resume", "挂起到期"
 			}
 		}
 	case ticket.ResultSubmitted:
 		if over(p.ResultReviewWD) {
-			return act("result_accept", "审核逾期，视为通过")
+			return "result_accept", "审核逾期，视为通过"
 		}
 	case ticket.Resolved:
-		return m.lapseResolved(act)
+		return m.lapseResolved()
 	}
-	return nil
+	return "", ""
 }
 
 // lapseResolved closes after enough failed calls in at least two parts of the day, or when the window to reopen is over.
-func (m *matter) lapseResolved(act func(ticket.Verb, string) error) error {
+func (m *matter) lapseResolved() (ticket.Verb, string) {
 	var failed int
 	parts := map[int]bool{}
 	for _, e := range m.events {
@@ -160,9 +170,9 @@ func (m *matter) lapseResolved(act func(ticket.Verb, string) error) error {
 	}
 	switch {
 	case failed >= m.about.Policy.CallbackAttempts && len(parts) >= 2:
-		return act("close", "多次回访无法联系")
+		return "close", "多次回访无法联系"
 	case m.now.After(m.stateSince().AddDate(0, 0, m.about.Policy.ReopenWithin)):
-		return act("close", "重办期限届满")
+		return "close", "重办期限届满"
 	}
-	return nil
+	return "", ""
 }

@@ -108,11 +108,12 @@ type Clock struct {
 	Handoff string
 	Round   int
 	Figure  clock.Figure
-	Warned  int // highest level a warning was given for
+	Warned  int       // highest level a warning was given for
+	Next    time.Time // when somebody has to look again, zero for never
 }
 
-// PutClocks replaces the figures of a hand-off, keeping what was warned of.
-func (t *Tx) PutClocks(handoff string, list []Clock) error {
+// PutClocks replaces the figures of a hand-off, keeping what was warned of; next says when each has to be looked at.
+func (t *Tx) PutClocks(handoff string, list []Clock, next func(Clock) time.Time) error {
 	old, err := clocks(t.ctx, t.tx, "handoff=?", handoff)
 	if err != nil {
 		return err
@@ -126,6 +127,7 @@ func (t *Tx) PutClocks(handoff string, list []Clock) error {
 				c.Warned = max(c.Warned, o.Warned)
 			}
 		}
+		c.Next = next(c)
 		if err := t.putClock(handoff, c); err != nil {
 			return err
 		}
@@ -135,7 +137,7 @@ func (t *Tx) PutClocks(handoff string, list []Clock) error {
 
 func (t *Tx) putClock(handoff string, c Clock) error {
 	_, err := t.exec("INSERT INTO fayi_ho_clock (handoff,round,clock,state,due_us,warned,body) VALUES (?,?,?,?,?,?,?)",
-		handoff, c.Round, c.Figure.Rule.Clock, openState(c.Figure), us(c.Figure.Due), c.Warned, encode(c.Figure))
+		handoff, c.Round, c.Figure.Rule.Clock, openState(c.Figure), us(c.Next), c.Warned, encode(c.Figure))
 	return err
 }
 
@@ -150,7 +152,7 @@ func openState(f clock.Figure) string {
 	return "closed"
 }
 
-// Warned notes the highest warning given.
+// Warned notes the highest warning given. [Tx.PutClocks] of the same transaction says when to look again.
 func (t *Tx) Warned(c Clock, level int) error {
 	_, err := t.exec("UPDATE fayi_ho_clock SET warned=? WHERE handoff=? AND round=? AND clock=?", level, c.Handoff, c.Round, c.Figure.Rule.Clock)
 	return err
@@ -169,6 +171,11 @@ func (t *Tx) Clocks(handoff string) ([]Clock, error) {
 // OpenClocks lists the running clocks of all hand-offs.
 func (l *Ledger) OpenClocks(ctx context.Context) ([]Clock, error) {
 	return clocks(ctx, l.st.DB(), "state<>?", "closed")
+}
+
+// RipeClocks lists the clocks that have to be looked at by now.
+func (l *Ledger) RipeClocks(ctx context.Context, now time.Time) ([]Clock, error) {
+	return clocks(ctx, l.st.DB(), "state<>? AND due_us BETWEEN 1 AND ?", "closed", us(now))
 }
 
 func clocks(ctx context.Context, r reader, where string, args ...any) ([]Clock, error) {

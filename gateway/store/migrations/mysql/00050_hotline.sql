@@ -157,7 +157,7 @@ CREATE TABLE IF NOT EXISTS fayi_ho_chunk (           -- their bytes
   PRIMARY KEY (sm3, n)
 ) ENGINE=InnoDB;
 
-CREATE TABLE IF NOT EXISTS fayi_ho_clock (           -- figures, from the events
+CREATE TABLE IF NOT EXISTS fayi_ho_clock (           -- figures, from the events; due_us is when to look again
   handoff  VARBINARY(64) NOT NULL,
   round    BIGINT NOT NULL,
   clock    VARBINARY(8) NOT NULL,

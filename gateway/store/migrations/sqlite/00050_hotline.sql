@@ -154,7 +154,7 @@ CREATE TABLE IF NOT EXISTS fayi_ho_chunk (           -- their bytes
   PRIMARY KEY (sm3, n)
 );
 
-CREATE TABLE IF NOT EXISTS fayi_ho_clock (           -- figures, from the events
+CREATE TABLE IF NOT EXISTS fayi_ho_clock (           -- figures, from the events; due_us is when to look again
   handoff  TEXT NOT NULL,
   round    INTEGER NOT NULL,
   clock    TEXT NOT NULL,
