@@ -10,6 +10,11 @@
 //	one transaction: heads by compare-and-set · segments · newest versions · rejected rows · tallies ·
 //	                 exactly the rows read removed, by primary key, their number checked
 //
+// What a round does not take: types of which a source deletes or changes too much
+// wait for a person (brake.go), and a row that breaks a round is found by halving
+// and rejected alone (poison.go). A large file goes the same way without an
+// outbox, two segments at a time and behind live rows ([Loader]).
+//
 // Safety lies in that transaction, not in the lease: two sequencers may race,
 // one of them then changes nothing and reads again. Nothing is sent from here;
 // pushers and pollers read committed rows.
