@@ -143,7 +143,7 @@ func TestMediationTables(t *testing.T) {
 	l.exec("UPDATE `tj-aj` SET czr = 'x'", "UPDATE `tj-dsr` SET xh = xh")
 	l.nothing()
 	// Statements that read the header and change what is below it: the reason why the agreed row is not the header's (error 1442).
-	l.exec("UPDATE `tj-dsr` d JOIN `tj-aj` a ON a.AJBH = CONVERT(d.ajbh USING latin1) SET d.xb = '2' WHERE d.xh = 1")
+	l.exec("UPDATE `tj-dsr` d JOIN `tj-aj` a ON a.AJBH = CONVERT(d.ajbh USING latin1) SET d.xm = '张示' WHERE d.xh = 1")
 	l.one("2026000088")
 	l.exec("UPDATE `tj-kz` SET sflx = '0' WHERE ajbh IN (SELECT AJBH FROM `tj-aj`)")
 	l.one("2026000088")
