@@ -8,6 +8,7 @@ import (
 
 	"fayi/crypto/keys"
 	"fayi/gateway/archive"
+	"fayi/gateway/call"
 	"fayi/gateway/outer"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
@@ -34,6 +35,7 @@ type Config struct {
 	Inbox   []string            // record types delivered to exchange_inbox
 
 	NoteEvery    time.Duration // between head notes while something changes; default 1 minute
+	Limit        call.Limit    // what one peer may ask of this node; zero values for call.DefaultLimit
 	NoteLimit    time.Duration // age of a note from which completeness is doubted; default 2 hours
 	Archive      archive.Dir   // where bodies older than ArchiveAfter go
 	ArchiveAfter time.Duration // 0: nowhere

@@ -131,3 +131,30 @@ func TestUrgentPassesBulk(t *testing.T) {
 		})
 	}
 }
+
+// A peer over its limit is told when to come again and comes then: everything
+// arrives, and nobody takes the other for being away.
+func TestPeerLimited(t *testing.T) {
+	l := newLab(t, "sqlite", shaanxi, func(c *gateway.Config) {
+		if c.Node == province {
+			c.Limit = call.Limit{Requests: 3}
+		}
+	})
+	t.Cleanup(l.close)
+	l.start(province, yulin)
+	e, url := l.engine(yulin), l.Member(province).Node.PeerURL()
+	limited := 0
+	for range 40 {
+		if _, err := e.Client.Do(t.Context(), url, province, call.OpPing, nil, nil, nil); problem.Code(err) == problem.RateLimited {
+			limited++
+		}
+	}
+	if limited == 0 {
+		t.Error("never limited")
+	}
+	l.putNumbered(t, yulin, "consultation", 0, 10)
+	l.eventually(t, province, "all arrives", func() bool { return l.stream(t, province, up(yulin, "consultation")).Seq == 10 })
+	if s := l.breakerOf(t, yulin, province); s.Failures != 0 || len(l.alarms(t, yulin, problem.PeerAway)) != 0 {
+		t.Errorf("%+v", s)
+	}
+}

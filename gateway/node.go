@@ -294,7 +294,7 @@ func (n *Node) servers() map[net.Listener]*http.Server {
 	}
 	if n.peers != nil {
 		s := server(&call.Server{
-			Directory: n.engine.Directory, Signer: n.engine.Signer, Handlers: n.engine.Handlers(), Admit: n.admit,
+			Directory: n.engine.Directory, Signer: n.engine.Signer, Handlers: n.engine.Handlers(), Admit: n.admit, Limit: func(string) call.Limit { return n.cfg.Limit },
 			Introduce: n.engine.Introduce, Log: n.cfg.Log,
 		})
 		// Long polls end with the server, not after their twenty seconds.

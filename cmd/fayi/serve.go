@@ -12,6 +12,7 @@ import (
 	"fayi/cmd/fayi/internal/config"
 	"fayi/crypto/keys"
 	"fayi/gateway"
+	"fayi/gateway/call"
 	"fayi/gateway/outer"
 	"fayi/gateway/sequencer"
 	"fayi/gateway/store"
@@ -97,7 +98,7 @@ func (e *env) serve(ctx context.Context, path string, asJSON, verbose bool) erro
 func nodeConfig(c *config.File, st *store.Store, id *keys.Identity, log *slog.Logger) (gateway.Config, error) {
 	cfg := gateway.Config{
 		Node: c.Node, Role: c.Role, Store: st, Identity: id, DataDir: c.KeysDir(), PeerAddr: c.Listen.Peers, LocalAddr: c.Listen.Local,
-		Publish: c.Publish, Inbox: c.Inbox, NoteEvery: c.Notes.Every, NoteLimit: c.Notes.Limit, PacksDir: c.Abs(c.Packs), ManualPacks: c.Adopt == config.AdoptManual,
+		Publish: c.Publish, Limit: call.Limit{Requests: c.Limits.Requests, Bytes: c.Limits.Bytes}, Inbox: c.Inbox, NoteEvery: c.Notes.Every, NoteLimit: c.Notes.Limit, PacksDir: c.Abs(c.Packs), ManualPacks: c.Adopt == config.AdoptManual,
 		Archive: c.ArchiveDir(), ArchiveAfter: c.Archive.After, TracePath: c.TracePath(), AcceptTest: c.Test, Log: log,
 		Brakes: sequencer.Brakes{Floor: int64(c.Brakes.Floor), DeletePercent: int64(c.Brakes.DeletePercent), ChangePercent: int64(c.Brakes.ChangePercent), Window: c.Brakes.Window},
 	}

@@ -77,6 +77,12 @@ func (c checker) file(f *File) {
 	if f.Notes.Limit < f.Notes.Every {
 		c.fault("notes.limit", "不能短于 notes.every", "must not be shorter than notes.every")
 	}
+	if f.Limits.Requests < 0 || f.Limits.Requests > 1_000_000 {
+		c.fault("limits.requests", "应为每秒请求数，默认 200", "must be a number of requests a second, by default 200")
+	}
+	if f.Limits.Bytes < 0 || f.Limits.Bytes > 0 && f.Limits.Bytes < 1<<16 || f.Limits.Bytes > 1<<40 {
+		c.fault("limits.bytes", "应为每秒字节数，至少 65536，默认 67108864", "must be bytes a second, at least 65536, by default 67108864")
+	}
 	if f.Archive.After < 0 || f.Archive.After > 0 && f.Archive.After < time.Second {
 		c.fault("archive.after", "应为 0（不归档）或至少 1s，通常 2160h（90 天）", "must be 0 (never) or at least 1s, customarily 2160h (90 days)")
 	}

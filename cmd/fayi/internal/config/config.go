@@ -25,6 +25,7 @@ type File struct {
 	Publish  map[string][]string `yaml:"publish"` // record type or "*" → audiences; default: the pack's for the role
 	Inbox    []string            `yaml:"inbox"`   // record types of peers delivered to exchange_inbox; default: all
 	Notes    Notes               `yaml:"notes"`
+	Limits   Limits              `yaml:"limits"` // what one peer may ask of this node
 	Brakes   Brakes              `yaml:"brakes"`
 	Archive  Archive             `yaml:"archive"` // bodies of old segments in files
 	Handoff  *Handoff            `yaml:"handoff"` // tickets exchanged with other hotlines; default: none
@@ -110,6 +111,12 @@ type Source struct {
 type Notes struct {
 	Every time.Duration `yaml:"every"` // after changes, at most once in; default 60s
 	Limit time.Duration `yaml:"limit"` // alarm where a peer's note is older; default 2h
+}
+
+// Limits bounds what one peer may ask; a peer beyond is answered RATE_LIMITED and when to come again (protocol §5).
+type Limits struct {
+	Requests int   `yaml:"requests"` // a second; default 200
+	Bytes    int64 `yaml:"bytes"`    // of its requests, a second; default 67108864
 }
 
 // Brakes bounds what one source may delete and change before a person is asked (design §5).
