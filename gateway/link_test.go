@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,6 +107,8 @@ func TestUrgentPassesBulk(t *testing.T) {
 			t.Cleanup(l.close)
 			bulk := []byte(up(x.city, "consultation"))
 			stuck, release := make(chan struct{}, 1), make(chan struct{})
+			free := sync.OnceFunc(func() { close(release) })
+			t.Cleanup(free)
 			l.wires[x.caller].set(func(op string, body []byte) []byte {
 				if op == call.OpPush || op == call.OpFetch {
 					if m := parsed(body); bytes.Contains(m.Body, bulk) || slices.ContainsFunc(m.Frames, func(f seal.Frame) bool { return bytes.Contains(f.Header, bulk) }) {
@@ -126,7 +129,7 @@ func TestUrgentPassesBulk(t *testing.T) {
 			if n := l.stream(t, province, string(bulk)).Seq; n != 0 {
 				t.Errorf("%d bulk records arrived: nothing was stuck", n)
 			}
-			close(release)
+			free()
 			l.eventually(t, province, "the rest", func() bool { return l.stream(t, province, string(bulk)).Seq == 5 })
 		})
 	}
