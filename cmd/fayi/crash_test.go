@@ -302,6 +302,30 @@ func (b *business) logs(ctx context.Context) (out trace.Business, applied []trac
 	return out, applied, err
 }
 
+// load lets a province's and a city's business write and consume until it is ended, the city five times as fast. Writers
+// are ended first, consumers when everything has arrived.
+func load(t *testing.T, businesses []*business, random func() *rand.Rand) (endWriters, endConsumers func()) {
+	stop := make(chan struct{})
+	consuming, stopConsumers := context.WithCancel(context.Background())
+	var writers, consumers sync.WaitGroup
+	endConsumers = func() { stopConsumers(); consumers.Wait() }
+	t.Cleanup(endConsumers)
+	endWriters = sync.OnceFunc(func() { close(stop); writers.Wait() })
+	t.Cleanup(endWriters)
+	for i, b := range businesses {
+		pace := time.NewTicker([]time.Duration{40 * time.Millisecond, 8 * time.Millisecond}[i])
+		t.Cleanup(pace.Stop)
+		for range 4 {
+			rng := random()
+			writers.Go(func() { b.write(rng, pace.C, stop) })
+		}
+		late, take := random(), random()
+		writers.Go(func() { b.linger(late, stop) })
+		consumers.Go(func() { b.consume(consuming, take) })
+	}
+	return endWriters, endConsumers
+}
+
 // TestKilledAtRandomMoments publishes in both directions between two nodes that
 // are killed again and again while they work, starting included, and then lets
 // the trace checker compare what the businesses committed with what became of
@@ -325,23 +349,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 		p.serve(t)
 	}
 
-	stop := make(chan struct{})
-	consuming, stopConsumers := context.WithCancel(context.Background())
-	var writers, consumers sync.WaitGroup
-	t.Cleanup(func() { stopConsumers(); consumers.Wait() })
-	endLoad := sync.OnceFunc(func() { close(stop); writers.Wait() })
-	t.Cleanup(endLoad)
-	for i, b := range businesses {
-		pace := time.NewTicker([]time.Duration{40 * time.Millisecond, 8 * time.Millisecond}[i])
-		t.Cleanup(pace.Stop)
-		for range 4 {
-			rng := random()
-			writers.Go(func() { b.write(rng, pace.C, stop) })
-		}
-		late, take := random(), random()
-		writers.Go(func() { b.linger(late, stop) })
-		consumers.Go(func() { b.consume(consuming, take) })
-	}
+	endLoad, endConsumers := load(t, businesses, random)
 
 	rng := random()
 	for range restarts {
@@ -360,8 +368,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	}
 	endLoad()
 	settle(t, true, nodes...)
-	stopConsumers()
-	consumers.Wait()
+	endConsumers()
 	for _, p := range nodes {
 		p.stop(t)
 	}

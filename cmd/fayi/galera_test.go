@@ -3,7 +3,6 @@
 package main_test
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,25 +94,9 @@ func TestGaleraLosesNothing(t *testing.T) {
 		p.serve(t)
 	}
 
-	stop := make(chan struct{})
-	consuming, stopConsumers := context.WithCancel(context.Background())
-	var writers, consumers sync.WaitGroup
-	t.Cleanup(func() { stopConsumers(); consumers.Wait() })
-	endLoad := sync.OnceFunc(func() { close(stop); writers.Wait() })
-	t.Cleanup(endLoad)
 	seed := uint64(0)
 	random := func() *mrand.Rand { seed++; return mrand.New(mrand.NewPCG(seed, 0)) }
-	for i, b := range businesses {
-		pace := time.NewTicker([]time.Duration{40 * time.Millisecond, 8 * time.Millisecond}[i])
-		t.Cleanup(pace.Stop)
-		for range 4 {
-			rng := random()
-			writers.Go(func() { b.write(rng, pace.C, stop) })
-		}
-		late, take := random(), random()
-		writers.Go(func() { b.linger(late, stop) })
-		consumers.Go(func() { b.consume(consuming, take) })
-	}
+	endLoad, endConsumers := load(t, businesses, random)
 	// flows waits until records of the city have reached the province that were committed from now on.
 	flows := func(when string) {
 		t.Helper()
@@ -156,8 +138,7 @@ func TestGaleraLosesNothing(t *testing.T) {
 
 	endLoad()
 	settle(t, true, nodes...)
-	stopConsumers()
-	consumers.Wait()
+	endConsumers()
 	for _, p := range nodes {
 		p.stop(t)
 	}
