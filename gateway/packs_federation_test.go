@@ -237,9 +237,7 @@ func TestPackAdoptedBySelf(t *testing.T) {
 		l.publishPack(t, ministry, nextPack(t, "7.1.0", "2018-01-01", newVersion, newField, stricter))
 		for _, m := range l.Members {
 			l.awaitPack(t, m.ID, "7.1.0", packs.Waiting)
-			if a := l.alarms(t, m.ID, problem.PackWaits); len(a) == 0 {
-				t.Errorf("%s: nobody is told that a pack waits", m.ID)
-			}
+			l.eventually(t, m.ID, m.ID+": a person is told that a pack waits", func() bool { return len(l.alarms(t, m.ID, problem.PackWaits)) > 0 })
 		}
 		tr.flow(5)
 		l.decide(t, yulin, "7.1.0", true) // the traffic has the field it requires
@@ -307,6 +305,7 @@ func TestPackBrake(t *testing.T) {
 		if n := l.count(t, yulin, "exchange_rejected"); n != 6 {
 			t.Errorf("%d rows refused; those that passed the limit are to be judged by the version before", n)
 		}
+		l.eventually(t, yulin, "a person is told of the brake", func() bool { return len(l.alarms(t, yulin, problem.PackBraked)) > 0 })
 		if a := l.alarms(t, yulin, problem.PackBraked); len(a) != 1 || a[0].Level != "alarm" || !strings.Contains(a[0].Detail, "of 60 rows of source main it refuses 15") {
 			t.Errorf("told as %+v", a)
 		}

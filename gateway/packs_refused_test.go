@@ -104,9 +104,7 @@ func TestPackRefused(t *testing.T) {
 				}
 				return false
 			})
-			if len(l.alarms(t, m.ID, x.code)) == 0 {
-				t.Errorf("%s at %s: nobody is told", x.what, m.ID)
-			}
+			l.eventually(t, m.ID, m.ID+": a person is told of "+x.what, func() bool { return len(l.alarms(t, m.ID, x.code)) > 0 })
 			if got := sealsBy(m.ID); got != before[m.ID] {
 				t.Errorf("%s at %s: seals by %s, before by %s", x.what, m.ID, got, before[m.ID])
 			}
