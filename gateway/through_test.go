@@ -96,9 +96,6 @@ operations:
 // between them has to pass a gateway with its own signature and wrapper, which
 // runs as a process of its own.
 func TestLinkThroughAVendorsGateway(t *testing.T) {
-	if testing.Short() {
-		t.Skip()
-	}
 	l := newLab(t, "sqlite", []federation.Spec{shaanxi[0], {ID: province, Parent: ministry, Name: shaanxi[1].Name, Role: shaanxi[1].Role}}, nil)
 	t.Cleanup(l.close)
 	cmd := exec.Command(os.Args[0])
