@@ -55,7 +55,7 @@ func TestPlans(t *testing.T) {
 					for range rejections {
 						codes = append(codes, "X", "[]")
 					}
-					if p := plan(t, db, "o", MySQL.deleteByID(Table, rows)); p != "eq_ref PRIMARY" {
+					if p := plan(t, db, "o", MySQL.deleteByID(Table, rows)); p != "range PRIMARY" {
 						t.Errorf("%d rows, analyzed %t: delete by %s", n, analyze, p)
 					}
 					if p := plan(t, db, "o", MySQL.copyRejected("aid", Table, rejections), codes...); p != "eq_ref PRIMARY" {

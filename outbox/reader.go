@@ -17,6 +17,10 @@ const (
 	// MaxWaiting is where [Reader.Waiting] stops counting.
 	MaxWaiting = 100_000
 
+	// maxInline is the longest payload in bytes that is read with its size and not after it: a driver that skips the rest of a result reads at
+	// most that much of each row.
+	maxInline = 16 << 10
+
 	defaultRows, maxRows = 1000, 5000
 	defaultBytes         = 4 << 20
 	deleteChunk          = 500
@@ -62,6 +66,9 @@ type Limit struct {
 	Except []string
 	// Skip, if not nil, names rows to pass over: those of a source in another database that are already taken (design §5).
 	Skip func(id uint64, created time.Time) bool
+	// Skipped is the highest id that Skip is likely to name; 0: any. Bodies of rows up to it are not asked for before Skip
+	// was.
+	Skipped uint64
 }
 
 // Reader reads and removes the waiting rows of one outbox table. It may be used by several goroutines and by several processes at once: two
@@ -81,16 +88,15 @@ func NewReader(db *sql.DB, d Dialect, table string) (*Reader, error) {
 	return &Reader{db: db, d: d, table: table}, nil
 }
 
-// head is what is read of a row before its body.
+// head is what is first read of a row: its body too, if that is short.
 type head struct {
-	id      uint64
-	size    int64
-	created time.Time
+	Row
+	whole bool // it is there
 }
 
 // Read returns waiting rows in order of id, and whether more wait. It takes no locks and waits for nobody's: it sees what is committed, and a
-// row committed late under a lower id is in the next read. It first reads sizes and then only as many bodies as the limit allows, so that
-// memory is bounded by lim.Bytes or, if that is smaller, MaxLoaded. A row removed by someone else in between is left out.
+// row committed late under a lower id is in the next read. Of a body above maxInline it first reads the size and loads it only if the limit
+// allows, so that memory is bounded by lim.Bytes or, if that is smaller, MaxLoaded. A row removed by someone else in between is left out.
 //
 // Never remember an id to read on from: rows below it may still commit (outbox package documentation, "Why not id > last").
 func (r *Reader) Read(ctx context.Context, lim Limit) (rows []Row, more bool, err error) {
@@ -109,25 +115,38 @@ func (r *Reader) Read(ctx context.Context, lim Limit) (rows []Row, more bool, er
 		heads, more = heads[:lim.Rows], true
 	}
 	var total int64
-	for i, h := range heads {
-		if h.size > MaxLoaded {
-			continue
+	var wanting []uint64
+	for i := range heads {
+		if !heads[i].Oversize {
+			total += heads[i].Size
 		}
-		total += h.size
 		if i > 0 && total > lim.Bytes {
 			heads, more = heads[:i], true
 			break
+		}
+		if !heads[i].whole {
+			wanting = append(wanting, heads[i].ID)
 		}
 	}
 	if len(heads) == 0 {
 		return nil, more, nil
 	}
-	ids := make([]uint64, len(heads))
-	for i, h := range heads {
-		ids[i] = h.id
+	loaded, cut, err := r.bodies(ctx, wanting, lim.Bytes)
+	if err != nil {
+		return nil, false, err
 	}
-	rows, cut, err := r.bodies(ctx, ids, lim.Bytes)
-	return rows, more || cut, err
+	rows = make([]Row, 0, len(heads))
+	for i := range heads {
+		switch h := &heads[i]; {
+		case h.whole:
+			rows = append(rows, h.Row)
+		case len(loaded) > 0 && loaded[0].ID == h.ID:
+			rows, loaded = append(rows, loaded[0]), loaded[1:]
+		case cut && len(loaded) == 0: // it and those after it are the next read's
+			return rows, true, nil
+		}
+	}
+	return rows, more || cut, nil
 }
 
 // heads returns up to lim.Rows+1 rows in order of id.
@@ -144,7 +163,7 @@ func (r *Reader) heads(ctx context.Context, lim Limit) ([]head, error) {
 		all = append(all, hs...)
 	}
 	slices.SortFunc(all, func(a, b head) int {
-		if r.d.less(a.id, b.id) {
+		if r.d.less(a.ID, b.ID) {
 			return -1
 		}
 		return 1
@@ -155,6 +174,11 @@ func (r *Reader) heads(ctx context.Context, lim Limit) ([]head, error) {
 func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, error) {
 	want := lim.Rows + 1
 	out := make([]head, 0, min(want, 256))
+	inline := min(int64(maxInline), lim.Bytes)
+	if lim.Skip != nil && lim.Skipped == 0 {
+		inline = 0
+	}
+	room := lim.Bytes // for bodies that come with the heads
 	var last uint64
 	for first := true; ; first = false {
 		var conds []string
@@ -171,15 +195,22 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 		if !first {
 			conds = append(conds, "id > "+r.d.id(last))
 		}
-		q := "SELECT id, COALESCE(" + r.d.size("payload") + ", 0), " + r.d.time("created") + " FROM " + r.table
+		q := "SELECT " + r.d.columns(inline, lim.Skipped) + " FROM " + r.table
 		if len(conds) > 0 {
 			q += " WHERE " + strings.Join(conds, " AND ")
 		}
-		n, err := r.page(ctx, q+" ORDER BY id LIMIT "+strconv.Itoa(want), args, func(h head) {
-			last = h.id
-			if len(out) < want && (lim.Skip == nil || !lim.Skip(h.id, h.created)) {
-				out = append(out, h)
+		n, err := r.scan(ctx, q+" ORDER BY id LIMIT "+strconv.Itoa(want), args, func(row Row, c *cursor) {
+			last = row.ID
+			if len(out) == want || lim.Skip != nil && lim.Skip(row.ID, row.Created) {
+				return
 			}
+			h := head{Row: row, whole: row.Null || row.Oversize || c.payload != nil}
+			if room -= int64(len(c.payload)); h.whole && room >= 0 {
+				c.keep(&h.Row)
+			} else {
+				h.whole = false
+			}
+			out = append(out, h)
 		})
 		if err != nil {
 			return nil, fmt.Errorf("outbox: read %s: %w", r.table, err)
@@ -198,76 +229,29 @@ func (r *Reader) Identities(ctx context.Context, limit int, skip func(id uint64,
 	}
 	rows := make([]Row, min(len(heads), limit))
 	for i := range rows {
-		rows[i] = Row{ID: heads[i].id, Created: heads[i].created}
+		rows[i] = Row{ID: heads[i].ID, Created: heads[i].Created}
 	}
 	return rows, nil
 }
 
-func (r *Reader) page(ctx context.Context, query string, args []any, each func(head)) (n int, err error) {
-	rs, err := r.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	defer rs.Close()
-	for rs.Next() {
-		var id rowID
-		var size int64
-		var created sql.RawBytes
-		if err := rs.Scan(&id, &size, &created); err != nil {
-			return n, err
-		}
-		t, _ := r.d.parseTime(created)
-		each(head{uint64(id), size, t})
-		n++
-	}
-	return n, rs.Err()
-}
-
-// bodies loads the rows. The sizes may have changed since they were read (an id used again), so it counts once more.
+// bodies loads the rows, whose ids are in order. The sizes may have changed since they were read (an id used again), so it counts once more.
 func (r *Reader) bodies(ctx context.Context, ids []uint64, budget int64) (rows []Row, cut bool, err error) {
-	rs, err := r.db.QueryContext(ctx, "SELECT "+r.d.columns("")+" FROM "+r.table+" WHERE "+r.d.idIn(ids)+" ORDER BY id")
+	if len(ids) == 0 {
+		return nil, false, nil
+	}
+	rows = make([]Row, 0, len(ids))
+	q := "SELECT " + r.d.columns(MaxLoaded, 0) + " FROM " + r.table + " WHERE " + r.d.idIn(ids) + " ORDER BY id"
+	_, err = r.scan(ctx, q, nil, func(row Row, c *cursor) {
+		budget -= int64(len(c.payload))
+		if cut = cut || len(rows) > 0 && budget < 0; !cut {
+			c.keep(&row)
+			rows = append(rows, row)
+		}
+	})
 	if err != nil {
 		return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
 	}
-	defer rs.Close()
-	rows = make([]Row, 0, len(ids))
-	var total int64
-	for rs.Next() {
-		row, err := r.d.scanRow(rs)
-		if err != nil {
-			return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
-		}
-		total += int64(len(row.Payload))
-		if len(rows) > 0 && total > budget {
-			return rows, true, nil
-		}
-		rows = append(rows, row)
-	}
-	if err := rs.Err(); err != nil {
-		return nil, false, fmt.Errorf("outbox: read %s: %w", r.table, err)
-	}
-	return rows, false, nil
-}
-
-func (d Dialect) scanRow(rs *sql.Rows) (Row, error) {
-	var id rowID
-	var typ, op, flags, created sql.RawBytes
-	var key, payload []byte
-	var size sql.NullInt64
-	if err := rs.Scan(&id, &typ, &key, &op, &payload, &size, &flags, &created); err != nil {
-		return Row{}, err
-	}
-	row := Row{ID: uint64(id), Type: string(typ), Key: key, Op: string(op), Payload: payload, Null: !size.Valid, Flags: string(flags),
-		Size: size.Int64, Oversize: size.Int64 > MaxLoaded}
-	if key == nil {
-		row.Key = []byte{}
-	}
-	if payload == nil && !row.Null && !row.Oversize {
-		row.Payload = []byte{}
-	}
-	t, ok := d.parseTime(created)
-	row.Created, row.BadCreated = t, !ok
-	return row, nil
+	return rows, cut, nil
 }
 
 // Waiting returns how many rows wait, counting no further than MaxWaiting (that value means "at least"), and the creation time of the row with
@@ -277,29 +261,9 @@ func (r *Reader) Waiting(ctx context.Context) (n int64, oldest time.Time, err er
 	if err := r.db.QueryRowContext(ctx, q).Scan(&n); err != nil {
 		return 0, time.Time{}, fmt.Errorf("outbox: count %s: %w", r.table, err)
 	}
-	_, err = r.page(ctx, "SELECT id, 0, "+r.d.time("created")+" FROM "+r.table+" ORDER BY id LIMIT 1", nil, func(h head) { oldest = h.created })
+	_, err = r.scan(ctx, "SELECT "+r.d.columns(0, 0)+" FROM "+r.table+" ORDER BY id LIMIT 1", nil, func(row Row, _ *cursor) { oldest = row.Created })
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("outbox: read %s: %w", r.table, err)
 	}
 	return n, oldest, nil
-}
-
-// rowID scans an unsigned id of MySQL or a signed one of SQLite.
-type rowID uint64
-
-// Scan implements sql.Scanner.
-func (id *rowID) Scan(v any) error {
-	switch v := v.(type) {
-	case int64:
-		*id = rowID(v)
-	case uint64:
-		*id = rowID(v)
-	case []byte:
-		u, err := strconv.ParseUint(string(v), 10, 64)
-		*id = rowID(u)
-		return err
-	default:
-		return fmt.Errorf("unexpected row id of type %T", v)
-	}
-	return nil
 }

@@ -63,6 +63,9 @@ func (s *Sequencer) lookAhead(ctx context.Context, lim outbox.Limit, now []outbo
 		taken[now[i].ID] = now[i].Created
 	}
 	skip := lim.Skip
+	if skip == nil && len(now) > 0 { // those of a source in another database stay, and have any id
+		lim.Skipped = now[len(now)-1].ID
+	}
 	lim.Skip = func(id uint64, created time.Time) bool {
 		at, ok := taken[id]
 		return ok && at.Equal(created) || skip != nil && skip(id, created)

@@ -21,6 +21,12 @@ const maxServers = 16
 
 // connector is how the pools reach the database cfg names.
 func connector(cfg *mysql.Config) (driver.Connector, error) {
+	c, err := servers(cfg)
+	return lean{c}, err
+}
+
+// servers connects to the one server of cfg, or to one of several.
+func servers(cfg *mysql.Config) (driver.Connector, error) {
 	if cfg.Net != failoverNet {
 		return mysql.NewConnector(cfg)
 	}
