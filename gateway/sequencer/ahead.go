@@ -3,7 +3,6 @@ package sequencer
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"fayi/gateway/store"
@@ -16,28 +15,24 @@ type waiting struct {
 	rows     []outbox.Row
 	more     bool
 	judged   []judged
-	registry *schemas.Registry  // by which they were judged
-	newest   map[string]*newest // of their keys, by stream; only of what was read ahead
+	registry *schemas.Registry // by which they were judged
+	sealed   *sealed           // what the round will write, if that was prepared ahead
 }
 
-// newest are the newest versions of some keys of a stream as they are where it ends
-// at a head. Every change of a key moves the head, so they are that as long as the
-// stream ends there.
-type newest struct {
-	stream int64
-	keys   map[[16]byte]bool // asked for
-	of     map[[16]byte]store.Latest
-	at     store.Head
+// sealed is a round ready to be committed.
+type sealed struct {
+	b       *batch
+	appends []store.Append
 }
 
-// ahead is the next round's rows, read and judged while the round before seals and
-// commits. It saves time and decides nothing: if that round does not commit, or
-// anything that was judged by has changed, the rows are read anew.
+// ahead is the next round, read, judged, decided and sealed on top of the round
+// before while that one commits. It saves time and decides nothing: if that round
+// does not commit, or anything that was judged by has changed, it is done anew; and
+// where somebody else was faster, the heads and the rows' number say so, as always.
 type ahead struct {
 	done chan struct{}
+	stop context.CancelFunc
 	w    *waiting // nil if the rows could not be read
-	// before are the appends of the round before, once they are committed.
-	before []store.Append
 }
 
 // take reads what waits, up to a limit, and judges it.
@@ -54,83 +49,82 @@ func (s *Sequencer) judge(rows []outbox.Row, more bool) *waiting {
 	return &waiting{rows: rows, more: more, judged: b.judge(rows), registry: b.registry}
 }
 
-// lookAhead begins with the rows after those of a round. They are told apart by id
-// and time, never by "id greater than": a row committed late under a lower id is
-// among them.
+// lookAhead begins with the rows after those of a round that is sealed. They are
+// told apart by id and time, never by "id greater than": a row committed late under
+// a lower id is among them.
 func (s *Sequencer) lookAhead(ctx context.Context, lim outbox.Limit, now []outbox.Row, b *batch) {
 	taken := make(map[uint64]time.Time, len(now))
 	for i := range now {
 		taken[now[i].ID] = now[i].Created
 	}
 	skip := lim.Skip
-	if skip == nil && len(now) > 0 { // those of a source in another database stay, and have any id
+	if skip == nil { // those of a source in another database stay, and have any id
 		lim.Skipped = now[len(now)-1].ID
 	}
 	lim.Skip = func(id uint64, created time.Time) bool {
 		at, ok := taken[id]
 		return ok && at.Equal(created) || skip != nil && skip(id, created)
 	}
-	streams := make(map[string]store.Stream, len(b.streams))
-	for name, a := range b.streams {
-		streams[name] = a.stream
-	}
+	nextGen := maps.Clone(s.nextGen) // which changes when the round is committed
 	a := &ahead{done: make(chan struct{})}
+	ctx, a.stop = context.WithCancel(ctx)
 	s.ahead = a
 	go func() {
 		defer close(a.done)
-		a.w, _ = s.take(ctx, lim) // whoever needs the rows reads them again and meets the error
-		if a.w != nil {
-			a.w.newest = s.newestOf(ctx, a.w, streams)
+		w, err := s.take(ctx, lim)
+		if err != nil {
+			return // whoever needs the rows reads them again and meets the error
 		}
+		if w.sealed, err = s.sealAhead(ctx, w, b.ends(), nextGen); err != nil {
+			w.sealed = nil // and so with what went wrong here
+		}
+		a.w = w
 	}()
 }
 
-// newestOf reads the newest versions of the rows' keys in the streams of the round
-// before, which ended where that round began: each read sees them as they were
-// then, or as that round leaves them.
-func (s *Sequencer) newestOf(ctx context.Context, w *waiting, streams map[string]store.Stream) map[string]*newest {
-	out := map[string]*newest{}
+// sealAhead decides and seals on top of what is being committed. It leaves alone
+// what cannot be known before that is: a repair, which depends on when the version
+// before it was written, a pack on trial that refuses rows, rows of another database.
+func (s *Sequencer) sealAhead(ctx context.Context, w *waiting, base map[string]*appending, nextGen map[string]bool) (out *sealed, err error) {
+	defer s.guard(&err)
+	if s.foreign != nil {
+		return nil, nil
+	}
+	b := newBatch(s)
+	b.registry, b.base, b.nextGen = w.registry, base, nextGen
 	for i := range w.judged {
-		rec := w.judged[i].rec
-		if len(w.judged[i].faults) > 0 {
-			continue
+		if _, repair := w.judged[i].row.Repairs(); repair {
+			return nil, nil
 		}
-		for _, name := range rec.streams {
-			st, ok := streams[name]
-			if !ok {
-				continue
-			}
-			if out[name] == nil {
-				out[name] = &newest{stream: st.ID, keys: map[[16]byte]bool{}, at: st.Head}
-			}
-			out[name].keys[rec.keyHash] = true
+		b.intake(&w.judged[i])
+	}
+	for _, t := range b.trials {
+		if t.Failed > 0 {
+			return nil, nil
 		}
 	}
-	for name, k := range out {
-		var err error
-		if k.of, err = s.Store.LatestOf(ctx, k.stream, slices.Collect(maps.Keys(k.keys))); err != nil {
-			delete(out, name) // it is read again where it is needed
+	if err := b.decide(ctx); err != nil {
+		return nil, err
+	}
+	appends, err := b.seal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &sealed{b, appends}, nil
+}
+
+// ends are the streams the batch adds to, as they will be once it is committed.
+func (b *batch) ends() map[string]*appending {
+	out := map[string]*appending{}
+	for name, a := range b.streams {
+		if len(a.lines) > 0 {
+			out[name] = a
 		}
 	}
 	return out
 }
 
-// follow moves what is known to the end of the round before, which is committed.
-func (k *newest) follow(before []store.Append) {
-	for _, app := range before {
-		if app.Stream != k.stream || app.From != k.at || len(app.Segments) == 0 {
-			continue
-		}
-		for _, l := range app.Latest {
-			if k.keys[l.KeyHash] {
-				k.of[l.KeyHash] = l
-			}
-		}
-		k.at = app.Segments[len(app.Segments)-1].End()
-	}
-}
-
-// lookedAhead gives up what was read ahead, nil if that is of no use.
+// lookedAhead gives up what was prepared ahead, nil if that is of no use.
 func (s *Sequencer) lookedAhead() *waiting {
 	a := s.ahead
 	s.ahead = nil
@@ -138,14 +132,22 @@ func (s *Sequencer) lookedAhead() *waiting {
 		return nil
 	}
 	<-a.done
+	a.stop()
 	if a.w == nil || len(a.w.rows) == 0 {
 		return nil
-	}
-	for _, k := range a.w.newest {
-		k.follow(a.before)
 	}
 	if a.w.registry != s.Schemas() {
 		return s.judge(a.w.rows, a.w.more)
 	}
 	return a.w
+}
+
+// forgetAhead throws away what was prepared ahead: the rows before it still wait, or
+// somebody else may have sealed.
+func (s *Sequencer) forgetAhead() {
+	if a := s.ahead; a != nil {
+		a.stop()
+		<-a.done
+		s.ahead = nil
+	}
 }

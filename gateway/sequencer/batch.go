@@ -30,8 +30,8 @@ type batch struct {
 	replaced  map[string][]store.Pos // versions that a new one replaces, by stream
 	supersede []uint64               // rejected rows whose repair came too late
 	file      string                 // of a load: SM3 of the file, in hex; "" for rows of an outbox
-	newest    map[string]*newest     // read ahead, by stream
-	base      map[string]*appending  // of a load: what is being committed before this batch
+	base      map[string]*appending  // what is being committed before this batch
+	nextGen   map[string]bool        // streams that open a generation
 	tallied   map[string]*Tally
 	turns     []store.Turn           // what it does to the numbers of keys
 	spent     map[string]int64       // rows let through or turned away by a person's decision, by type
@@ -66,7 +66,7 @@ func newBatch(s *Sequencer) *batch {
 	return &batch{
 		s: s, registry: s.Schemas(), streams: map[string]*appending{}, replaced: map[string][]store.Pos{},
 		tallied: map[string]*Tally{}, spent: map[string]int64{}, outcomes: map[*outbox.Row]string{}, trials: map[int64]*store.PackTrial{},
-		lines: map[*outbox.Row][]store.Line{},
+		lines: map[*outbox.Row][]store.Line{}, nextGen: s.nextGen,
 	}
 }
 
@@ -156,18 +156,27 @@ func (b *batch) load(ctx context.Context) error {
 			return err
 		}
 		a := &appending{name: name, stream: st, changed: map[[16]byte]*outbox.Row{}, stored: map[[16]byte]store.Pos{}}
-		if before := b.base[name]; before != nil {
+		before := b.base[name]
+		if before != nil {
 			a.stream.Head, a.gen = before.end, before.gen
 		} else {
-			a.gen = b.s.generation(name, st.Head)
+			a.gen = b.generation(name, st.Head)
 		}
-		if k := b.newest[name]; k != nil && k.at == a.stream.Head {
-			a.latest = k.of
-		} else if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
+		if a.latest, err = b.s.Store.LatestOf(ctx, st.ID, ks); err != nil {
 			return err
+		}
+		if before != nil { // whether that was read before it was committed or after
+			for _, key := range ks {
+				if before.changed[key] != nil {
+					a.latest[key] = before.latest[key]
+				}
+			}
 		}
 		positions := make([]store.Pos, 0, len(a.latest))
 		for key, l := range a.latest {
+			if before != nil && before.changed[key] != nil {
+				continue // not stored for sure, and refused by no reader yet
+			}
 			a.stored[key] = l.Pos
 			positions = append(positions, l.Pos)
 		}
@@ -180,6 +189,18 @@ func (b *batch) load(ctx context.Context) error {
 		return b.loadOver(ctx)
 	}
 	return nil
+}
+
+// generation is the generation of the next segment of a stream that ends at head.
+func (b *batch) generation(name string, head store.Head) uint64 {
+	now := uint64(b.s.now().Unix())
+	switch {
+	case b.nextGen[name]:
+		return max(now, head.Gen+1, b.s.Journal.Head(name).Gen+1)
+	case head.Gen > 0:
+		return head.Gen
+	}
+	return max(now, b.s.Journal.Head(name).Gen+1)
 }
 
 // superseded reports whether a repaired row comes too late: a later version of

@@ -121,9 +121,14 @@ func (s *Sequencer) decideWithin(ctx context.Context, w *waiting) (*batch, []out
 		if err := s.loadBrakes(ctx); err != nil {
 			return nil, nil, err
 		}
+		if w.sealed != nil {
+			if tripped, err := w.sealed.b.tripped(ctx); len(s.brakes) == 0 && len(tripped) == 0 || err != nil {
+				return w.sealed.b, w.rows, err
+			}
+			w.sealed = nil // it is decided again, with the brakes there are
+		}
 		b := newBatch(s)
 		b.registry = w.registry
-		b.newest, w.newest = w.newest, nil // deciding changes them
 		rows := w.rows
 		if s.holds() {
 			rows = slices.DeleteFunc(slices.Clone(rows), func(r outbox.Row) bool { return s.brakes[r.Type].State == store.BrakeHeld })

@@ -282,12 +282,7 @@ func (w *loadWriter) take(ctx context.Context, records []judged, last bool) erro
 			return err
 		}
 	}
-	r.done, r.ends = make(chan error, 1), map[string]*appending{}
-	for name, a := range r.b.streams {
-		if len(a.lines) > 0 {
-			r.ends[name] = a
-		}
-	}
+	r.done, r.ends = make(chan error, 1), r.b.ends()
 	w.inFlight, w.at = r, r.to
 	go func() { r.done <- w.commit(ctx, r) }()
 	return nil
@@ -438,17 +433,8 @@ func (l *Loader) firstLive(ctx context.Context) (id uint64, err error) {
 	return 0, nil
 }
 
-// loadOver lays what is being committed over what the tables say, and finds
-// the keys whose newest version came through an outbox.
+// loadOver finds the keys whose newest version came through an outbox.
 func (b *batch) loadOver(ctx context.Context) error {
-	for name, a := range b.streams {
-		if before := b.base[name]; before != nil {
-			for key := range before.changed {
-				a.latest[key] = before.latest[key]
-				delete(a.stored, key)
-			}
-		}
-	}
 	for name, a := range b.streams {
 		at := map[store.Pos][16]byte{}
 		for _, rec := range b.records {

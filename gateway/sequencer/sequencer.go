@@ -111,6 +111,7 @@ func (s *Sequencer) Init(ctx context.Context) error {
 // where another host sealed before (protocol §6). A stream in doubt opens the
 // next generation with its next segment.
 func (s *Sequencer) Resume(ctx context.Context, doubted map[string]string) error {
+	s.forgetAhead()
 	streams, err := s.Store.Streams(ctx)
 	if err != nil {
 		return err
@@ -175,29 +176,32 @@ func (s *Sequencer) Round(ctx context.Context) (n int, more bool, err error) {
 	return n, more, err
 }
 
-// attempt takes the rows of one transaction. While it commits, those that follow
-// are read by lim, if that is given.
+// attempt takes the rows of one transaction. While it commits, the round that
+// follows is prepared by lim, if that is given.
 func (s *Sequencer) attempt(ctx context.Context, w *waiting, lim *outbox.Limit) (n int, more bool, err error) {
 	defer s.guard(&err)
 	b, rows, err := s.decideWithin(ctx, w)
 	if err != nil {
 		return 0, false, err
 	}
+	if len(rows) == 0 { // all of them wait for a person; others are read next
+		return 0, true, nil
+	}
+	if w.sealed == nil {
+		w.sealed = &sealed{b: b}
+		if w.sealed.appends, err = b.seal(ctx); err != nil {
+			return 0, false, err
+		}
+	}
+	appends := w.sealed.appends
 	if more = w.more; more && len(s.brakes) == 0 && lim != nil {
 		s.lookAhead(ctx, *lim, rows, b)
 	}
 	defer func() {
 		if n == 0 {
-			s.ahead = nil // the rows before those still wait
+			s.forgetAhead()
 		}
 	}()
-	if len(rows) == 0 { // all of them wait for a person; others are read next
-		return 0, true, nil
-	}
-	appends, err := b.seal(ctx)
-	if err != nil {
-		return 0, false, err
-	}
 	err = s.Store.Append(ctx, appends, func(ctx context.Context, tx *sql.Tx) error {
 		if len(b.rejected) > 0 {
 			if err := outbox.Reject(ctx, tx, s.Store.Dialect(), s.Source.Name, s.copied(), b.rejected); err != nil {
@@ -230,9 +234,6 @@ func (s *Sequencer) attempt(ctx context.Context, w *waiting, lim *outbox.Limit) 
 		return 0, false, fmt.Errorf("sequence %s: %w", s.Source.Name, err)
 	}
 	s.foreign.committed(b, rows)
-	if s.ahead != nil {
-		s.ahead.before = appends
-	}
 	b.announce(appends)
 	return len(rows), more, nil
 }
@@ -337,18 +338,6 @@ func (s *Sequencer) now() time.Time {
 		return s.Now()
 	}
 	return time.Now()
-}
-
-// generation is the generation of the next segment of a stream that ends at head.
-func (s *Sequencer) generation(name string, head store.Head) uint64 {
-	now := uint64(s.now().Unix())
-	switch {
-	case s.nextGen[name]:
-		return max(now, head.Gen+1, s.Journal.Head(name).Gen+1)
-	case head.Gen > 0:
-		return head.Gen
-	}
-	return max(now, s.Journal.Head(name).Gen+1)
 }
 
 // Check judges a record as a round would, before it is put into the outbox: what
