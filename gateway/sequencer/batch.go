@@ -38,6 +38,7 @@ type batch struct {
 	outcomes  map[*outbox.Row]string // for the trace
 	trials    map[int64]*store.PackTrial
 
+	text  []byte                       // of lines
 	lines map[*outbox.Row][]store.Line // where rows of a source in another database are
 }
 
@@ -373,7 +374,7 @@ func (s *Sequencer) ref(row *outbox.Row) string {
 	return fmt.Sprintf("%s:%d:%d", s.Source.Name, row.ID, row.Created.UnixMicro())
 }
 
-// line writes a record's line with a fresh salt.
+// line writes a record's line with a fresh salt. Lines share memory.
 func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 	row := p.rec.row
 	l := seal.Line{
@@ -383,7 +384,12 @@ func (b *batch) line(seq uint64, p pending) ([]byte, error) {
 	if _, err := rand.Read(l.Salt[:]); err != nil {
 		return nil, err
 	}
-	return seal.AppendLine(make([]byte, 0, len(l.Data)+len(l.X)+len(p.rec.key)+512), &l), nil
+	if size := len(l.Data) + len(l.X) + len(p.rec.key) + lineOverhead; size > cap(b.text)-len(b.text) {
+		b.text = make([]byte, 0, max(size, seal.MaxLineBytes/2))
+	}
+	at := len(b.text)
+	b.text = seal.AppendLine(b.text, &l)
+	return b.text[at:len(b.text):len(b.text)], nil
 }
 
 // announce tells the trace, then the process, what was committed: an event is
