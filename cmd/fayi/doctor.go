@@ -31,7 +31,7 @@ func cmdDoctor(ctx context.Context, e *env, args []string) int {
 	if *asJSON {
 		e.json(map[string]any{"faults": count[store.CheckFault], "warnings": count[store.CheckWarn], "checks": checks})
 	} else {
-		mark := map[string]string{store.CheckOK: "✔", store.CheckWarn: "!", store.CheckFault: "✘"}
+		mark := map[string]string{store.CheckOK: "✔", store.CheckNote: "·", store.CheckWarn: "!", store.CheckFault: "✘"}
 		for _, c := range checks {
 			e.say("%s %s（%s）", "%s %s (%s)", mark[c.Level], strings.TrimRight(c.What, " "), c.Code)
 			if c.Detail != "" {

@@ -38,6 +38,7 @@ type Engine struct {
 
 	counters counters // of what peers did wrong
 	tries    counters // of what this node tried or said, so that it says it once
+	believed believed
 }
 
 // me is this node's id.

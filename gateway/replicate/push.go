@@ -28,6 +28,7 @@ type pusher struct {
 	owed   map[string]*owing // streams the peer may lack something of
 	passed bool              // all receipts and notes were passed on once,
 	pass   uint64            // and those that came up to this hub version
+	again  time.Time         // not before then
 }
 
 // owing is a stream of which the peer may lack something.
@@ -39,8 +40,13 @@ type owing struct {
 	rest  time.Time // the peer cannot take it before
 }
 
-// streamPause is how long a stream rests after a peer could not take it.
-const streamPause = 500 * time.Millisecond
+const (
+	// streamPause is how long a stream rests after a peer could not take it.
+	streamPause = 500 * time.Millisecond
+	// passPause is for how long receipts and notes of others are gathered once some were passed on: at 300 records a
+	// second each would travel alone, and cost every node on its way as much as the records it speaks of.
+	passPause = 100 * time.Millisecond
+)
 
 // Push runs until ctx ends: it sends whatever the peer lacks, then waits for
 // something new, on each lane by itself. Positions are durable, so a lost answer
@@ -90,6 +96,9 @@ func (p *pusher) run(ctx context.Context, known chan struct{}) {
 		for _, o := range p.owed {
 			wait = min(wait, max(time.Until(o.rest), time.Millisecond))
 		}
+		if rest := time.Until(p.again); rest > 0 {
+			wait = min(wait, rest)
+		}
 		wctx, cancel := context.WithTimeout(ctx, wait)
 		p.e.Hub.Wait(wctx, version)
 		cancel()
@@ -119,7 +128,7 @@ func (p *pusher) round(ctx context.Context, version uint64) (more bool, err erro
 		return false, err
 	}
 	more = len(p.due()) > 0
-	if p.lane == urgent {
+	if p.lane == urgent && time.Now().After(p.again) {
 		err = p.passOn(ctx, version)
 	}
 	return more, err
@@ -372,5 +381,8 @@ func (p *pusher) passOn(ctx context.Context, version uint64) error {
 		}
 	}
 	p.passed, p.pass = true, version
+	if len(receipts)+len(notes) > 0 {
+		p.again = time.Now().Add(passPause)
+	}
 	return nil
 }

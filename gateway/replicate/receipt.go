@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"fayi/crypto/keys"
@@ -116,6 +117,10 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 	if err != nil {
 		return problem.Wrap(problem.BadReceipt, err)
 	}
+	of, hash := r.By+"/"+r.Origin+"/"+r.Level, store.Hash(sign.Sum(sr.Body))
+	if e.believed.lately(of, hash) {
+		return nil
+	}
 	if err := e.signedBy(r.By, r.Key, keys.ReceiptV1, sr, problem.BadReceipt); err != nil {
 		return err
 	}
@@ -165,16 +170,54 @@ func (e *Engine) Believe(ctx context.Context, sr Signed) error {
 	if len(acks) == 0 {
 		return ahead
 	}
-	rec := store.Receipt{By: r.By, Origin: r.Origin, N: r.N, Level: r.Level, Body: sr.Body, Sig: sr.Sign, Hash: store.Hash(sign.Sum(sr.Body))}
+	rec := store.Receipt{By: r.By, Origin: r.Origin, N: r.N, Level: r.Level, Body: sr.Body, Sig: sr.Sign, Hash: hash}
 	changed, err := e.Store.SaveReceipt(ctx, rec, acks)
 	if err != nil {
 		return err
+	}
+	if ahead == nil {
+		e.believed.now(of, hash)
 	}
 	if changed {
 		e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: r.By, Outcome: "accepted " + r.Level, Detail: fmt.Sprint(r.N)})
 		e.Hub.Receipt(r.Origin)
 	}
 	return ahead
+}
+
+// believed remembers for a moment which receipt of each reader, origin and level was
+// taken last: most come twice, in the answer to a push and on their way to the origin.
+type believed struct {
+	mu   sync.Mutex
+	last map[string]took
+}
+
+type took struct {
+	hash store.Hash
+	at   time.Time
+}
+
+// Bounds of what is remembered. It is short because the database may be put back
+// while the process runs.
+const (
+	believedFor = 5 * time.Second
+	maxBelieved = 4096
+)
+
+func (b *believed) lately(key string, hash store.Hash) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t := b.last[key]
+	return t.hash == hash && time.Since(t.at) < believedFor
+}
+
+func (b *believed) now(key string, hash store.Hash) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == nil || len(b.last) >= maxBelieved {
+		b.last = map[string]took{}
+	}
+	b.last[key] = took{hash, time.Now()}
 }
 
 // headAt is the hash of this node's own header that ends at a position, nil if

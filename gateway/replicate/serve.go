@@ -105,9 +105,10 @@ func (e *Engine) serveHeads(ctx context.Context, r *call.Request) (*call.Reply, 
 	since, known := e.Hub.parse(args.Since)
 	ctx, cancel := context.WithTimeout(ctx, min(time.Duration(args.Wait)*time.Millisecond, maxWait))
 	defer cancel()
+	gather := time.Now().Add(passPause) // until then receipts and notes wait for more of them
 	for {
 		version := e.Hub.Version()
-		res, err := e.headsSince(context.WithoutCancel(ctx), r.From, since, known)
+		res, err := e.headsSince(context.WithoutCancel(ctx), r.From, since, known, time.Now().Before(gather) && ctx.Err() == nil)
 		if err != nil {
 			return nil, err
 		}
@@ -115,12 +116,18 @@ func (e *Engine) serveHeads(ctx context.Context, r *call.Request) (*call.Reply, 
 		if len(res.Heads)+len(res.Receipts)+len(res.Notes) > 0 || !known || ctx.Err() != nil {
 			return &call.Reply{Result: res}, nil
 		}
-		e.Hub.Wait(ctx, version)
-		since = version
+		wait, stop := ctx, context.CancelFunc(func() {})
+		if time.Now().Before(gather) {
+			wait, stop = context.WithDeadline(ctx, gather)
+		}
+		e.Hub.Wait(wait, version)
+		stop()
 	}
 }
 
-func (e *Engine) headsSince(ctx context.Context, caller string, since uint64, known bool) (*headsResult, error) {
+// headsSince gathers what changed; with streams, receipts and notes only where some
+// stream did, since nobody waits for those.
+func (e *Engine) headsSince(ctx context.Context, caller string, since uint64, known, streams bool) (*headsResult, error) {
 	pick := func(kind string) map[string]bool {
 		if !known {
 			return nil
@@ -128,16 +135,19 @@ func (e *Engine) headsSince(ctx context.Context, caller string, since uint64, kn
 		return e.Hub.since(kind, since)
 	}
 	res := &headsResult{Heads: []sign.Head{}}
-	streams, err := e.changed(ctx, pick(topicStream), func(s sign.Stream) bool {
+	changed, err := e.changed(ctx, pick(topicStream), func(s sign.Stream) bool {
 		return s.Origin != caller && e.mayHave(s, caller) && e.Directory.Towards(s.Origin) != caller
 	})
 	if err != nil {
 		return nil, err
 	}
-	for _, st := range streams {
+	for _, st := range changed {
 		if st.Seq > 0 {
 			res.Heads = append(res.Heads, wireHead(st.Name, st.Head))
 		}
+	}
+	if streams && known && len(res.Heads) == 0 {
+		return res, nil
 	}
 	if res.Receipts, err = e.receiptsTowards(ctx, caller, pick(topicReceipt)); err != nil {
 		return nil, err

@@ -209,7 +209,7 @@ func (f *foreign) release(ctx context.Context, s *Sequencer) error {
 		for i, r := range chunk {
 			there[i] = outbox.Row{ID: r.ID, Created: time.UnixMicro(r.Created)}
 		}
-		tx, err := f.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+		tx, err := f.db.BeginTx(ctx, nil) // READ COMMITTED, see store.OpenForeign
 		if err != nil {
 			return err
 		}

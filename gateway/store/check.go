@@ -15,6 +15,7 @@ import (
 // Levels of a [Check].
 const (
 	CheckOK    = "ok"
+	CheckNote  = "note"  // could be better; nothing depends on it
 	CheckWarn  = "warn"  // works, but a person should know
 	CheckFault = "fault" // a promise does not hold; a node does not start on it
 )
@@ -122,13 +123,13 @@ func (c *checker) mysql() {
 			c.setting("DB_BINLOG_FORMAT", "binlog_format", CheckFault, is("ROW", "MIXED"), "ROW", "否则不能在 READ COMMITTED 隔离级别下写入（错误 1665）", "writing under READ COMMITTED is refused otherwise (error 1665)")
 		}
 	}
-	tx, err := c.s.write.BeginTx(c.ctx, c.s.d.tx)
-	if err == nil {
-		_ = tx.Rollback() // nothing was done in it
-		c.add("DB_ISOLATION", true, "", "可以按 READ COMMITTED 隔离级别开始事务", "transactions begin under READ COMMITTED", "", "")
-	} else {
-		c.add("DB_ISOLATION", false, CheckFault, fmt.Sprintf("不能以 READ COMMITTED 隔离级别开始事务：%v", err),
-			fmt.Sprintf("transactions do not begin under READ COMMITTED: %v", err), "检查数据库的事务隔离设置", "check the transaction settings of the server")
+	for _, name := range []string{"tx_isolation", "transaction_isolation"} { // of this session; engines have one or the other or both
+		c.setting("DB_ISOLATION", name, CheckFault, is("READ-COMMITTED"), "READ-COMMITTED", "检查数据库或代理是否改写了会话的隔离级别", "find out whether the server or a proxy changes the session's isolation")
+	}
+	if c.variable("log_bin") == "ON" && c.variable("wsrep_on") != "ON" {
+		c.setting("DB_ROW_IMAGE", "binlog_row_image", CheckNote, is("MINIMAL"), "MINIMAL",
+			"可以授予 BINLOG ADMIN（MariaDB）或 SESSION_VARIABLES_ADMIN（MySQL 8），否则每条出队的记录都会再写一遍二进制日志，只是较慢",
+			"grant BINLOG ADMIN (MariaDB) or SESSION_VARIABLES_ADMIN (MySQL 8): every record that leaves an outbox is written to the binary log once more otherwise, which is only slower")
 	}
 	c.setting("DB_PACKET", "max_allowed_packet", CheckFault, func(v string) bool {
 		n, err := strconv.ParseInt(v, 10, 64)

@@ -34,7 +34,7 @@ type dialect struct {
 
 var mysqlDialect = dialect{
 	kind:         outbox.MySQL,
-	tx:           &sql.TxOptions{Isolation: sql.LevelReadCommitted},
+	tx:           &sql.TxOptions{}, // READ COMMITTED, as the session is
 	forUpdate:    " FOR UPDATE",
 	insertIgnore: "INSERT IGNORE INTO ",
 	ascii:        "CONVERT(? USING ascii)",

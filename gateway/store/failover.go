@@ -22,7 +22,7 @@ const maxServers = 16
 // connector is how the pools reach the database cfg names.
 func connector(cfg *mysql.Config) (driver.Connector, error) {
 	c, err := servers(cfg)
-	return lean{c}, err
+	return session{c}, err
 }
 
 // servers connects to the one server of cfg, or to one of several.
