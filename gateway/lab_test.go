@@ -202,7 +202,7 @@ func (l *lab) engine(id string) *replicate.Engine { return l.Member(id).Node.Eng
 // returns the verdict on the only stream they are of.
 func (l *lab) receive(t *testing.T, at, from string, frames ...seal.Frame) replicate.StreamResult {
 	t.Helper()
-	res, err := l.engine(at).Receive(t.Context(), from, frames)
+	res, _, err := l.engine(at).Receive(t.Context(), from, frames, false)
 	if err != nil || len(res) != 1 {
 		t.Fatalf("receive: %v, %v", res, err)
 	}

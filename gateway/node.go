@@ -248,6 +248,7 @@ func (n *Node) Run(ctx context.Context) error {
 	deliver := &inbox.Deliverer{Engine: n.engine, Types: n.cfg.Inbox, Limit: inbox.DefaultLimit}
 	run(func() { deliver.Run(ctx) })
 	run(func() { n.engine.Watch(ctx) })
+	run(func() { n.engine.KeepReceipts(ctx) })
 	run(func() { n.actOnSystem(ctx) })
 	run(func() { n.decidePacks(ctx) })
 	run(func() { n.publishNotes(ctx) })

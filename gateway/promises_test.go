@@ -122,7 +122,7 @@ func TestP3OnceInOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := e.Receive(ctx, yulin, []seal.Frame{{Header: segs[i].Header, Sig: segs[i].Sig, Readers: readers, Body: segs[i].Body}})
+			res, _, err := e.Receive(ctx, yulin, []seal.Frame{{Header: segs[i].Header, Sig: segs[i].Sig, Readers: readers, Body: segs[i].Body}}, false)
 			if err != nil || res[0].Code != problem.OK {
 				t.Fatalf("replay: %v %v", res, err)
 			}
@@ -198,7 +198,7 @@ func TestP4Authentic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := e.Receive(t.Context(), province, []seal.Frame{{Header: forged.Bytes, Sig: forged.Sig, Body: forged.Body}})
+		res, _, err := e.Receive(t.Context(), province, []seal.Frame{{Header: forged.Bytes, Sig: forged.Sig, Body: forged.Body}}, false)
 		if err != nil || res[0].Code != problem.KeyUnknown {
 			t.Errorf("a segment of the city signed by the province: %v, %v", res, err)
 		}
@@ -238,7 +238,7 @@ func TestP5Confidential(t *testing.T) {
 		}
 		segs := w.segments(t, province, name)
 		readers, _ := seal.DecodeReaders(segs[0].Readers)
-		res, err := w.Member(yanan).Node.Engine().Receive(t.Context(), province, []seal.Frame{{Header: segs[0].Header, Sig: segs[0].Sig, Readers: readers, Body: segs[0].Body}})
+		res, _, err := w.Member(yanan).Node.Engine().Receive(t.Context(), province, []seal.Frame{{Header: segs[0].Header, Sig: segs[0].Sig, Readers: readers, Body: segs[0].Body}}, false)
 		if err != nil || res[0].Code != problem.NotForMe {
 			t.Errorf("Yan'an answered %v, %v", res, err)
 		}
@@ -411,7 +411,7 @@ func TestP7AppendOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := w.Member(province).Node.Engine()
-		res, err := e.Receive(t.Context(), yanan, []seal.Frame{{Header: other.Bytes, Sig: other.Sig, Body: other.Body}})
+		res, _, err := e.Receive(t.Context(), yanan, []seal.Frame{{Header: other.Bytes, Sig: other.Sig, Body: other.Body}}, false)
 		if err != nil || res[0].Code != problem.Fork {
 			t.Fatalf("rewriting the past: %v, %v", res, err)
 		}

@@ -129,7 +129,7 @@ func TestTenThousandStreams(t *testing.T) {
 		}
 		rows, commits, questions := counter(t, db, "Handler_write"), counter(t, db, "Com_commit"), counter(t, db, "Questions")
 		start := time.Now()
-		results, err := l.engine(province).Receive(t.Context(), yanan, frames)
+		results, _, err := l.engine(province).Receive(t.Context(), yanan, frames, false)
 		took := time.Since(start)
 		if err != nil {
 			t.Fatal(err)

@@ -400,7 +400,7 @@ func TestOrphansAreNotDelivered(t *testing.T) {
 		data := []byte(`{"consultNo":"ZX-NEW","content":"问","consultTime":"2026-11-20T09:12:30+08:00","state":"4"}`)
 		seg, readers := w.seal(first.Gen+1, first.Seq+1, sign.Hash(first.Hash), "ZX-NEW", data)
 		e := w.Member(province).Node.Engine()
-		res, err := e.Receive(t.Context(), city, []seal.Frame{{Header: seg.Bytes, Sig: seg.Sig, Readers: readers, Body: seg.Body}})
+		res, _, err := e.Receive(t.Context(), city, []seal.Frame{{Header: seg.Bytes, Sig: seg.Sig, Readers: readers, Body: seg.Body}}, false)
 		if err != nil || res[0].Code != problem.OK {
 			t.Fatalf("%v %v", res, err)
 		}

@@ -93,7 +93,7 @@ func (b *bench) receive(cuts ...cut) replicate.StreamResult {
 	for _, c := range cuts {
 		frames = append(frames, c.frame)
 	}
-	res, err := b.e.Receive(b.t.Context(), yulin, frames)
+	res, _, err := b.e.Receive(b.t.Context(), yulin, frames, false)
 	if err != nil || len(res) != 1 {
 		b.t.Fatal(res, err)
 	}

@@ -152,7 +152,7 @@ func (p *Poller) ask(ctx context.Context, patient bool, l lane) error {
 		}
 	}
 	for _, r := range res.Receipts {
-		if err := p.e.Believe(ctx, r); err != nil && problem.Code(err) == problem.Internal {
+		if err := p.e.believe(ctx, r, true); err != nil && problem.Code(err) == problem.Internal {
 			return err
 		}
 	}
@@ -264,12 +264,14 @@ func (p *Poller) fetch(ctx context.Context, l lane) (rest time.Duration, err err
 	if err != nil {
 		return 0, err
 	}
-	results, err := p.e.Receive(ctx, p.link.Peer, frames)
+	results, receipts, err := p.e.Receive(ctx, p.link.Peer, frames, p.ack)
 	if err != nil {
 		return 0, err
 	}
-	if p.ack {
-		if err := p.acknowledge(ctx, results); err != nil {
+	if len(receipts) > 0 {
+		// What does not arrive is sent again by the link's pusher, since receipts are kept.
+		var res signedResult
+		if _, err := p.link.do(ctx, p.e, call.OpReceipt, signedArgs{receipts}, nil, &res); err != nil {
 			return 0, err
 		}
 	}
@@ -346,16 +348,4 @@ func (p *Poller) after(ctx context.Context, told sign.Head, theirs, mine StreamR
 		p.heads[name] = sign.Head{Stream: name, Gen: theirs.Gen, Last: theirs.Last, Hash: theirs.Head}
 	}
 	return nil
-}
-
-// acknowledge signs receipts for what was stored and sends them at once; what
-// does not arrive is sent again by the link's pusher, since receipts are kept.
-func (p *Poller) acknowledge(ctx context.Context, results []StreamResult) error {
-	receipts, err := p.e.acknowledgeAll(ctx, results)
-	if err != nil || len(receipts) == 0 {
-		return err
-	}
-	var res signedResult
-	_, err = p.link.do(ctx, p.e, call.OpReceipt, signedArgs{receipts}, nil, &res)
-	return err
 }

@@ -197,7 +197,7 @@ func (p *pusher) refresh(ctx context.Context) error {
 		return err
 	}
 	newest := make(map[int64]store.Ack, len(ids))
-	for _, a := range acks {
+	for _, a := range append(acks, p.e.believed.by(p.link.Peer, ids)...) {
 		if a.Level != sign.LevelApplied && a.N > newest[a.Stream].N {
 			newest[a.Stream] = a
 		}
@@ -298,7 +298,7 @@ func (p *pusher) push(ctx context.Context, frames []seal.Frame) error {
 		return err
 	}
 	for _, r := range res.Receipts {
-		if err := p.e.Believe(ctx, r); err != nil && problem.Code(err) == problem.Internal {
+		if err := p.e.believe(ctx, r, true); err != nil && problem.Code(err) == problem.Internal {
 			return err
 		}
 	}
@@ -321,6 +321,7 @@ func (p *pusher) after(ctx context.Context, r StreamResult) error {
 	switch r.Code {
 	case problem.OK:
 		o.gap = nil
+		p.moved(o)
 	case problem.Gap:
 		h, err := p.e.common(ctx, o.st.ID, store.Head{Pos: store.Pos{Gen: r.Gen, Seq: r.Last}, Hash: store.Hash(r.Head)}, r.Gens, false)
 		if err != nil {
@@ -337,6 +338,17 @@ func (p *pusher) after(ctx context.Context, r StreamResult) error {
 		}
 	}
 	return nil
+}
+
+// moved takes from the peer's receipt, which was just verified, how far it has the
+// stream as it was read for this push. What came meanwhile is news of the hub.
+func (p *pusher) moved(o *owing) {
+	for _, a := range p.e.believed.by(p.link.Peer, []int64{o.st.ID}) {
+		if a.Level != sign.LevelApplied && a.Head == o.st.Head {
+			o.from, o.stale = a.Head, false
+			delete(p.owed, o.st.Name)
+		}
+	}
 }
 
 // common finds the newest header both sides hold: the other's head where it is

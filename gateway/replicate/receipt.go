@@ -1,11 +1,12 @@
 package replicate
 
 import (
+	"cmp"
 	"context"
+	"database/sql"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"fayi/crypto/keys"
@@ -48,8 +49,7 @@ func (e *Engine) Acknowledge(ctx context.Context, origin, level string, heads ma
 		if h.Seq == 0 {
 			continue
 		}
-		r.Streams = append(r.Streams, sign.StreamReceipt{Stream: st.Name, Gen: h.Gen, Upto: h.Seq, Head: sign.Hash(h.Hash), Rejected: st.Refused})
-		acks = append(acks, store.Ack{Stream: st.ID, Reader: e.me(), Level: level, Head: h, Rejected: st.Refused, At: time.Now().UnixMicro()})
+		acks = append(acks, e.name(&r, st, h, st.Refused))
 		for _, o := range orphans[st.ID] {
 			r.Orphans = append(r.Orphans, sign.OrphanRange{Stream: st.Name, Gen: o.Gen, First: o.First, Last: o.Last, Head: sign.Hash(o.Head)})
 		}
@@ -65,19 +65,96 @@ func (e *Engine) Acknowledge(ctx context.Context, origin, level string, heads ma
 			return nil, err
 		}
 		r.N, r.Prev, r.Time = next(last), sign.Hash(prev), sign.Now()
-		body, sig, err := sign.Sign(e.Signer, keys.ReceiptV1, &r)
-		if err != nil {
+		var rec store.Receipt
+		if rec, err = e.signReceipt(&r); err != nil {
 			return nil, err
 		}
-		out = &Signed{Body: body, Sign: sig}
-		rec := store.Receipt{By: r.By, Origin: origin, N: r.N, Level: level, Body: body, Sig: sig, Hash: store.Hash(sign.Sum(body))}
+		out = &Signed{Body: rec.Body, Sign: rec.Sig}
 		if ok, err = e.Store.SaveOwnReceipt(ctx, rec, acks, counter, last); err != nil {
 			return nil, err
 		}
 	}
-	e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: origin, Outcome: "signed " + level, Detail: fmt.Sprint(r.N)})
-	e.Hub.Receipt(origin)
+	e.signed(&r)
 	return out, nil
+}
+
+// name adds where a stream stands to a receipt.
+func (e *Engine) name(r *sign.Receipt, st *store.Stream, h store.Head, refused uint64) store.Ack {
+	r.Streams = append(r.Streams, sign.StreamReceipt{Stream: st.Name, Gen: h.Gen, Upto: h.Seq, Head: sign.Hash(h.Hash), Rejected: refused})
+	return store.Ack{Stream: st.ID, Reader: e.me(), Level: r.Level, Head: h, Rejected: refused, At: time.Now().UnixMicro()}
+}
+
+func (e *Engine) signReceipt(r *sign.Receipt) (store.Receipt, error) {
+	body, sig, err := sign.Sign(e.Signer, keys.ReceiptV1, r)
+	return store.Receipt{By: r.By, Origin: r.Origin, N: r.N, Level: r.Level, Body: body, Sig: sig, Hash: store.Hash(sign.Sum(body))}, err
+}
+
+// signed tells of a receipt that is kept.
+func (e *Engine) signed(r *sign.Receipt) {
+	e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: r.Origin, Outcome: "signed " + r.Level, Detail: fmt.Sprint(r.N)})
+	e.Hub.Receipt(r.Origin)
+}
+
+// level is what this node's having a stream means.
+func (e *Engine) level(s sign.Stream) string {
+	if e.Directory.InAudience(s, e.me()) {
+		return sign.LevelStored
+	}
+	return sign.LevelCarried
+}
+
+// within makes the receipts for what one transaction stores a part of it, so that an
+// answer costs one commit and not two. The common case only: every stream grew, in
+// order, and all of it was judged; nil where [Engine.acknowledgeAll] has to look.
+func (e *Engine) within(ctx context.Context, ins []*incoming) ([]*receiptWithin, error) {
+	byOrigin := map[[2]string]*receiptWithin{}
+	ids := make([]int64, 0, len(ins))
+	for _, in := range ins {
+		if in.code != problem.OK || len(in.append.Segments) == 0 || in.append.Rewind != nil || in.held != "" || in.s.Origin == e.me() ||
+			in.reader && in.stream.Checked != in.stream.Pos {
+			return nil, nil
+		}
+		ids = append(ids, in.stream.ID)
+		of := [2]string{in.s.Origin, e.level(in.s)}
+		if byOrigin[of] == nil {
+			byOrigin[of] = &receiptWithin{e: e, origin: of[0], level: of[1]}
+		}
+		byOrigin[of].ins = append(byOrigin[of].ins, in)
+	}
+	if orphans, err := e.Store.Orphans(ctx, ids...); err != nil || len(orphans) > 0 {
+		return nil, err
+	}
+	return slices.SortedFunc(maps.Values(byOrigin), func(a, b *receiptWithin) int { // one order for all: no deadlocks
+		return cmp.Or(cmp.Compare(a.origin, b.origin), cmp.Compare(a.level, b.level))
+	}), nil
+}
+
+// receiptWithin is a receipt of one level for some streams of one origin.
+type receiptWithin struct {
+	e             *Engine
+	origin, level string
+	ins           []*incoming
+	r             sign.Receipt // of the last try
+	out           Signed
+	hash          store.Hash
+}
+
+// sign takes the number and keeps the receipt; the transaction may run it again.
+func (w *receiptWithin) sign(ctx context.Context, tx *sql.Tx) error {
+	last := w.e.believed.mine(w.origin)
+	return w.e.Store.SignReceipt(ctx, tx, "receipt/"+w.origin, last.n, last.hash, func(last uint64, prev store.Hash) (store.Receipt, []store.Ack, error) {
+		w.r = sign.Receipt{
+			V: 1, By: w.e.me(), Key: sign.Hash(w.e.Signer.ID()), Origin: w.origin, Level: w.level, N: next(last), Prev: sign.Hash(prev), Time: sign.Now(),
+			Streams: []sign.StreamReceipt{}, Orphans: []sign.OrphanRange{},
+		}
+		acks := make([]store.Ack, len(w.ins))
+		for i, in := range w.ins {
+			acks[i] = w.e.name(&w.r, in.stream, in.end, in.stream.Refused+uint64(len(in.append.Refused)))
+		}
+		rec, err := w.e.signReceipt(&w.r)
+		w.out, w.hash = Signed{Body: rec.Body, Sign: rec.Sig}, rec.Hash
+		return rec, acks, err
+	})
 }
 
 // next is the number after last: max(previous + 1, Unix milliseconds), so that a
@@ -108,131 +185,6 @@ func (e *Engine) numbered(ctx context.Context, counter string, object func(n uin
 	}
 }
 
-// Believe takes a receipt from anyone. It counts only if it verifies, its
-// signer may stand on the stream's way, and each head equals this node's own
-// copy at that position (protocol §4); only then do cursors move. Errors carry
-// KEY_UNKNOWN, BAD_RECEIPT or RECEIPT_AHEAD.
-func (e *Engine) Believe(ctx context.Context, sr Signed) error {
-	r, err := sign.ParseReceipt(sr.Body)
-	if err != nil {
-		return problem.Wrap(problem.BadReceipt, err)
-	}
-	of, hash := r.By+"/"+r.Origin+"/"+r.Level, store.Hash(sign.Sum(sr.Body))
-	if e.believed.lately(of, hash) {
-		return nil
-	}
-	if err := e.signedBy(r.By, r.Key, keys.ReceiptV1, sr, problem.BadReceipt); err != nil {
-		return err
-	}
-	names := make([]string, len(r.Streams))
-	for i := range r.Streams {
-		names[i] = r.Streams[i].Stream
-	}
-	streams, err := e.Store.StreamsByName(ctx, names)
-	if err != nil {
-		return err
-	}
-	known := make(map[string]*store.Stream, len(streams))
-	for i := range streams {
-		known[streams[i].Name] = &streams[i]
-	}
-	var acks []store.Ack
-	var ahead error
-	for _, s := range r.Streams {
-		name, _ := sign.ParseStream(s.Stream)
-		if !e.Directory.OnPath(name, r.By) {
-			return problem.New(problem.BadReceipt, "%s is not on the way of %s", r.By, s.Stream)
-		}
-		st := known[s.Stream]
-		if st == nil {
-			continue
-		}
-		pos := store.Pos{Gen: s.Gen, Seq: s.Upto}
-		here, err := e.headAt(ctx, st, pos)
-		switch {
-		case err != nil:
-			return err
-		case here == nil && pos.Compare(st.Pos) > 0:
-			ahead = problem.New(problem.ReceiptAhead, "%s holds %s to gen %d seq %d", r.By, s.Stream, s.Gen, s.Upto)
-			if name.Origin == e.me() {
-				e.alarm(ctx, problem.ReceiptAhead, s.Stream, r.By, fmt.Sprintf("gen %d seq %d", s.Gen, s.Upto))
-			}
-			continue
-		case here == nil || *here != store.Hash(s.Head):
-			e.count(r.By, problem.BadReceipt)
-			return problem.New(problem.BadReceipt, "head of %s at gen %d seq %d differs from the copy here", s.Stream, s.Gen, s.Upto)
-		}
-		acks = append(acks, store.Ack{
-			Stream: st.ID, Reader: r.By, Level: r.Level, Head: store.Head{Pos: pos, Hash: *here},
-			Rejected: s.Rejected, N: r.N, At: time.Now().UnixMicro(),
-		})
-	}
-	if len(acks) == 0 {
-		return ahead
-	}
-	rec := store.Receipt{By: r.By, Origin: r.Origin, N: r.N, Level: r.Level, Body: sr.Body, Sig: sr.Sign, Hash: hash}
-	changed, err := e.Store.SaveReceipt(ctx, rec, acks)
-	if err != nil {
-		return err
-	}
-	if ahead == nil {
-		e.believed.now(of, hash)
-	}
-	if changed {
-		e.Trace.Write(trace.Event{Event: trace.Receipt, Peer: r.By, Outcome: "accepted " + r.Level, Detail: fmt.Sprint(r.N)})
-		e.Hub.Receipt(r.Origin)
-	}
-	return ahead
-}
-
-// believed remembers for a moment which receipt of each reader, origin and level was
-// taken last: most come twice, in the answer to a push and on their way to the origin.
-type believed struct {
-	mu   sync.Mutex
-	last map[string]took
-}
-
-type took struct {
-	hash store.Hash
-	at   time.Time
-}
-
-// Bounds of what is remembered. It is short because the database may be put back
-// while the process runs.
-const (
-	believedFor = 5 * time.Second
-	maxBelieved = 4096
-)
-
-func (b *believed) lately(key string, hash store.Hash) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	t := b.last[key]
-	return t.hash == hash && time.Since(t.at) < believedFor
-}
-
-func (b *believed) now(key string, hash store.Hash) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.last == nil || len(b.last) >= maxBelieved {
-		b.last = map[string]took{}
-	}
-	b.last[key] = took{hash, time.Now()}
-}
-
-// headAt is the hash of this node's own header that ends at a position, nil if
-// none does.
-func (e *Engine) headAt(ctx context.Context, st *store.Stream, pos store.Pos) (*store.Hash, error) {
-	if st.Pos == pos {
-		return &st.Hash, nil
-	}
-	seg, err := e.Store.SegmentEnding(ctx, st.ID, pos.Gen, pos.Seq)
-	if seg == nil || err != nil {
-		return nil, err
-	}
-	return &seg.Hash, nil
-}
-
 // signedBy checks that an object was signed by a node's current key. The error
 // is KEY_UNKNOWN, or carries the code bad.
 func (e *Engine) signedBy(node string, id sign.Hash, c keys.Context, s Signed, bad string) error {
@@ -258,10 +210,7 @@ func (e *Engine) acknowledgeAll(ctx context.Context, results []StreamResult) ([]
 		if err != nil || r.Last == 0 || s.Origin == e.me() {
 			continue
 		}
-		level := sign.LevelStored
-		if !e.Directory.InAudience(s, e.me()) {
-			level = sign.LevelCarried
-		}
+		level := e.level(s)
 		if byOrigin[level] == nil {
 			byOrigin[level] = map[string]map[string]store.Head{}
 		}

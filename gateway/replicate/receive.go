@@ -40,7 +40,8 @@ type Generation struct {
 // one stream must be in chain order; streams are independent of each other and
 // all that is good is stored in one transaction. The results name each stream
 // once. An error means that this node failed, and nothing is known of the frames.
-func (e *Engine) Receive(ctx context.Context, from string, frames []seal.Frame) ([]StreamResult, error) {
+// With ack, receipts for what is stored then are signed, one an origin and level.
+func (e *Engine) Receive(ctx context.Context, from string, frames []seal.Frame, ack bool) ([]StreamResult, []Signed, error) {
 	var order []string
 	runs := map[string][]*arrived{}
 	var results []StreamResult
@@ -58,27 +59,32 @@ func (e *Engine) Receive(ctx context.Context, from string, frames []seal.Frame) 
 		}
 		runs[h.Stream] = append(runs[h.Stream], &arrived{frame: f, h: h, hash: sign.Sum(f.Header)})
 	}
+	whole := ack && len(results) == 0
 	ins, err := e.judgeAll(ctx, from, order, runs)
+	var receipts []Signed
 	if err == nil {
-		err = e.commit(ctx, ins)
+		receipts, err = e.commit(ctx, ins, whole)
 	}
 	for tries := 0; errors.Is(err, store.ErrHeadMoved) && tries < 5; tries++ {
 		// Push and poll met: somebody stored some of this first. Look again.
 		if ins, err = e.judgeAll(ctx, from, order, runs); err == nil {
-			err = e.commit(ctx, ins)
+			receipts, err = e.commit(ctx, ins, whole)
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, in := range ins {
 		res, err := e.result(ctx, in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		results = append(results, res)
 	}
-	return results, nil
+	if ack && len(receipts) == 0 {
+		receipts, err = e.acknowledgeAll(ctx, results)
+	}
+	return results, receipts, err
 }
 
 func parseCode(err error) string {
@@ -393,9 +399,9 @@ func (e *Engine) replaceCarried(ctx context.Context, in *incoming, reader bool, 
 	return e.Store.ReplaceContainer(ctx, have.Stream, have.Gen, have.First, nil, seal.EncodeReaders(a.frame.Readers), a.frame.Body)
 }
 
-// commit stores everything judged good in one transaction (step 11) and tells
-// the rest of the process.
-func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
+// commit stores everything judged good in one transaction (step 11), with ack and
+// where it can the receipts for it, and tells the rest of the process.
+func (e *Engine) commit(ctx context.Context, ins []*incoming, ack bool) (receipts []Signed, err error) {
 	var appends []store.Append
 	var records []rejection
 	for _, in := range ins {
@@ -405,17 +411,31 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 		}
 	}
 	if len(appends) == 0 {
-		return nil
+		return nil, nil
 	}
-	err := e.Store.Append(ctx, appends, func(ctx context.Context, tx *sql.Tx) error {
-		return e.publishRejections(ctx, tx, records)
+	var within []*receiptWithin
+	if ack {
+		if within, err = e.within(ctx, ins); err != nil {
+			return nil, err
+		}
+	}
+	err = e.Store.Append(ctx, appends, func(ctx context.Context, tx *sql.Tx) error {
+		if err := e.publishRejections(ctx, tx, records); err != nil {
+			return err
+		}
+		for _, w := range within { // last: their counters are locked until the end
+			if err := w.sign(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if errors.Is(err, store.ErrOutcomeUnknown) {
 		// Committed or not, what is stored decides: judge again from there.
-		return store.ErrHeadMoved
+		return nil, store.ErrHeadMoved
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, in := range ins {
 		for _, s := range in.append.Segments {
@@ -441,12 +461,17 @@ func (e *Engine) commit(ctx context.Context, ins []*incoming) error {
 		}
 		if state != in.stream.State {
 			if err := e.Store.SetState(ctx, in.stream.ID, state, in.held); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		e.Hub.Stream(in.name)
 	}
-	return nil
+	for _, w := range within {
+		e.believed.signed(&w.r, w.hash)
+		e.signed(&w.r)
+		receipts = append(receipts, w.out)
+	}
+	return receipts, nil
 }
 
 // result says where the stream stands after the call.

@@ -279,11 +279,7 @@ func (e *Engine) onChain(ctx context.Context, stream int64, h store.Head) (bool,
 
 // servePush stores frames and answers with one receipt an origin.
 func (e *Engine) servePush(ctx context.Context, r *call.Request) (*call.Reply, error) {
-	results, err := e.Receive(context.WithoutCancel(ctx), r.From, r.Frames)
-	if err != nil {
-		return nil, err
-	}
-	receipts, err := e.acknowledgeAll(context.WithoutCancel(ctx), results)
+	results, receipts, err := e.Receive(context.WithoutCancel(ctx), r.From, r.Frames, true)
 	if err != nil {
 		return nil, err
 	}

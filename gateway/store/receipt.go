@@ -64,18 +64,7 @@ func (s *Store) saveReceipt(ctx context.Context, tx *sql.Tx, r Receipt, acks []A
 	if len(newer) == 0 || err != nil {
 		return false, err
 	}
-	_, err = tx.ExecContext(ctx, s.d.insertIgnore+"fayi_receipt (hash,reader,origin,level,n,body,sig) VALUES (?,?,?,?,?,?,?)",
-		r.Hash, r.By, r.Origin, r.Level, num(r.N), blob(r.Body), blob(r.Sig))
-	if err != nil {
-		return false, err
-	}
-	rows := make([][]any, len(newer))
-	for i, a := range newer {
-		rows[i] = []any{a.Stream, a.Reader, a.Level, num(a.Gen), num(a.Seq), a.Hash, num(a.Rejected), r.Hash, a.At, num(a.N)}
-	}
-	_, err = insertRows(ctx, tx, "INSERT INTO fayi_ack (stream_id,reader,level,gen,seq,head,rejected,receipt,at_us,n) VALUES ",
-		s.d.upsert([]string{"stream_id", "reader", "level"}, []string{"gen", "seq", "head", "rejected", "receipt", "at_us", "n"}, "n"), rows)
-	if err != nil {
+	if err := s.putReceipt(ctx, tx, r, newer); err != nil {
 		return false, err
 	}
 	return true, dropReceipts(ctx, tx, r)
@@ -99,6 +88,63 @@ func (s *Store) SaveOwnReceipt(ctx context.Context, r Receipt, acks []Ack, count
 		return err
 	})
 	return ok && err == nil, err
+}
+
+// SignReceipt is [Store.SaveOwnReceipt] within a transaction: it takes the number by moving the counter, which stays locked
+// until the transaction ends, and keeps what sign makes of the number before and its hash. lastN and lastHash are what the
+// caller believes they are, zeros if it does not know; sign is called again where that is wrong. Receipts that nothing
+// rests on any more are left to [Store.DropReceipts].
+func (s *Store) SignReceipt(ctx context.Context, tx *sql.Tx, counter string, lastN uint64, lastHash Hash, sign func(last uint64, prev Hash) (Receipt, []Ack, error)) error {
+	for tries := range 4 {
+		if tries > 0 || lastN == 0 {
+			lastN, lastHash = 0, Hash{}
+			err := tx.QueryRowContext(ctx, "SELECT n,hash FROM fayi_counter WHERE name=?"+s.d.forUpdate, counter).Scan(&lastN, &lastHash)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+		}
+		r, acks, err := sign(lastN, lastHash)
+		if err != nil {
+			return err
+		}
+		if acks, err = r.check(acks); err != nil {
+			return err
+		}
+		if err := checkCounter(counter, lastN, r.N); err != nil {
+			return err
+		}
+		ok, err := s.advance(ctx, tx, counter, lastN, r.N, r.Hash)
+		if err != nil {
+			return err
+		}
+		if ok {
+			return s.putReceipt(ctx, tx, r, acks)
+		}
+	}
+	return fmt.Errorf("store: counter %s moves under its lock", counter)
+}
+
+// putReceipt writes a receipt and what it acknowledges.
+func (s *Store) putReceipt(ctx context.Context, tx *sql.Tx, r Receipt, acks []Ack) error {
+	_, err := tx.ExecContext(ctx, s.d.insertIgnore+"fayi_receipt (hash,reader,origin,level,n,body,sig) VALUES (?,?,?,?,?,?,?)",
+		r.Hash, r.By, r.Origin, r.Level, num(r.N), blob(r.Body), blob(r.Sig))
+	if err != nil {
+		return err
+	}
+	rows := make([][]any, len(acks))
+	for i, a := range acks {
+		rows[i] = []any{a.Stream, a.Reader, a.Level, num(a.Gen), num(a.Seq), a.Hash, num(a.Rejected), r.Hash, a.At, num(a.N)}
+	}
+	_, err = insertRows(ctx, tx, "INSERT INTO fayi_ack (stream_id,reader,level,gen,seq,head,rejected,receipt,at_us,n) VALUES ",
+		s.d.upsert([]string{"stream_id", "reader", "level"}, []string{"gen", "seq", "head", "rejected", "receipt", "at_us", "n"}, "n"), rows)
+	return err
+}
+
+// DropReceipts removes the raw receipts of one reader, origin and level on which no acknowledgement rests any more.
+func (s *Store) DropReceipts(ctx context.Context, reader, origin, level string) error {
+	return s.InTx(ctx, func(tx *sql.Tx) error {
+		return dropReceipts(ctx, tx, Receipt{By: reader, Origin: origin, Level: level})
+	})
 }
 
 // newerAcks locks the rows the receipt speaks of and returns the acks that are newer than they.

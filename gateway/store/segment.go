@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Segment is one stored segment (protocol §2). Header and Sig are kept as received; Hash and Prev are what the caller
@@ -27,7 +29,7 @@ func (s Segment) Last() uint64 { return s.First + s.Count - 1 }
 // End is the head of a stream that ends with this segment.
 func (s Segment) End() Head { return Head{Pos{s.Gen, s.Last()}, s.Hash} }
 
-const selectSegment = "SELECT s.stream_id,s.gen,s.first_seq,s.line_count,s.hash,s.prev,s.header,s.sig,s.seen,s.body_size,o.gen IS NULL" +
+const selectSegment = "SELECT s.stream_id,s.gen,s.first_seq,s.line_count,s.hash,s.prev,s.header,s.sig,s.seen,s.body_size,o.gen IS NULL AS live" +
 	" FROM fayi_segment s LEFT JOIN fayi_orphan o ON o.stream_id=s.stream_id AND o.gen=s.gen AND o.first_seq=s.first_seq" +
 	" WHERE s.stream_id=? "
 
@@ -93,27 +95,20 @@ func (s *Store) SegmentByHash(ctx context.Context, stream int64, hash Hash) (*Se
 // Sizes are read before bodies, so memory stays near maxBytes, whatever is stored.
 func (s *Store) SegmentsAfter(ctx context.Context, stream int64, after Pos, maxSegments int, maxBytes int64) ([]Segment, error) {
 	maxSegments = max(maxSegments, 1)
-	start := after.Seq + 1
-	holding, err := s.SegmentHolding(ctx, stream, after.Gen, after.Seq)
-	if err != nil {
-		return nil, err
-	}
-	if holding != nil && holding.Last() > after.Seq {
-		start = holding.First
-	}
-	// Two plain ranges of the primary key: the rest of the generation, then the later ones.
-	list, err := collect(ctx, s.read, scanSegment, selectSegment+
-		"AND s.gen=? AND s.first_seq>=? AND o.gen IS NULL ORDER BY s.gen,s.first_seq LIMIT ?",
-		stream, num(after.Gen), num(start), maxSegments)
-	if err == nil && len(list) < maxSegments {
-		var more []sizedSegment
-		more, err = collect(ctx, s.read, scanSegment, selectSegment+
-			"AND s.gen>? AND o.gen IS NULL ORDER BY s.gen,s.first_seq LIMIT ?", stream, num(after.Gen), maxSegments-len(list))
-		list = append(list, more...)
-	}
+	// In one round trip, each a range of the primary key: the segment at the position, the rest of its generation, later ones.
+	list, err := collect(ctx, s.read, scanSegment,
+		"SELECT * FROM ("+selectSegment+"AND s.gen=? AND s.first_seq<=? ORDER BY s.first_seq DESC LIMIT 1) x"+
+			" UNION ALL SELECT * FROM ("+selectSegment+"AND s.gen=? AND s.first_seq>? AND o.gen IS NULL ORDER BY s.first_seq LIMIT ?) y"+
+			" UNION ALL SELECT * FROM ("+selectSegment+"AND s.gen>? AND o.gen IS NULL ORDER BY s.gen,s.first_seq LIMIT ?) z",
+		stream, num(after.Gen), num(after.Seq), stream, num(after.Gen), num(after.Seq), maxSegments, stream, num(after.Gen), maxSegments)
 	if err != nil {
 		return nil, fmt.Errorf("read segments: %w", err)
 	}
+	list = slices.DeleteFunc(list, func(seg sizedSegment) bool { // one at the position counts if it goes on beyond it
+		return !seg.Live || seg.Gen == after.Gen && seg.Last() <= after.Seq
+	})
+	slices.SortFunc(list, func(a, b sizedSegment) int { return cmp.Or(cmp.Compare(a.Gen, b.Gen), cmp.Compare(a.First, b.First)) })
+	list = list[:min(len(list), maxSegments)]
 	var out []Segment
 	var size int64
 	for i, seg := range list {

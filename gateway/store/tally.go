@@ -16,21 +16,16 @@ type Tally struct {
 
 // AddTallies adds to the counts, in the transaction that removes the rows.
 func (s *Store) AddTallies(ctx context.Context, tx *sql.Tx, ts []Tally) error {
-	for _, t := range ts {
+	rows := make([][]any, len(ts))
+	for i, t := range ts {
 		if len(t.Source) > 48 {
 			return fmt.Errorf("%w: source %q", ErrInvalid, cut(t.Source, 48))
 		}
-		name := cut(t.Type, 48)
-		if _, err := tx.ExecContext(ctx, s.d.insertIgnore+"fayi_tally (source,record_type,accepted,rejected,unchanged,superseded) VALUES (?,?,0,0,0,0)", t.Source, name); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, "UPDATE fayi_tally SET accepted=accepted+?, rejected=rejected+?, unchanged=unchanged+?, superseded=superseded+? WHERE source=? AND record_type=?",
-			num(t.Accepted), num(t.Rejected), num(t.Unchanged), num(t.Superseded), t.Source, name)
-		if err != nil {
-			return err
-		}
+		rows[i] = []any{t.Source, cut(t.Type, 48), num(t.Accepted), num(t.Rejected), num(t.Unchanged), num(t.Superseded)}
 	}
-	return nil
+	_, err := insertRows(ctx, tx, "INSERT INTO fayi_tally (source,record_type,accepted,rejected,unchanged,superseded) VALUES ",
+		s.d.add([]string{"source", "record_type"}, "accepted", "rejected", "unchanged", "superseded"), rows)
+	return err
 }
 
 // Tallies returns all counts, by source and record type.
