@@ -3,9 +3,7 @@ package outbox
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"unicode"
 	"unicode/utf8"
 )
@@ -48,7 +46,7 @@ func Publish(ctx context.Context, tx Execer, r Record) error {
 
 // PublishTo is [Publish] for a source with a table of its own.
 func PublishTo(ctx context.Context, tx Execer, table string, r Record) error {
-	if !tableName.MatchString(table) {
+	if !isName(table, 1, 48) {
 		return fmt.Errorf("outbox: table name %q is not of the form [a-z][a-z0-9_]{0,47}", table)
 	}
 	if r.Op == "" {
@@ -73,7 +71,18 @@ func PublishTo(ctx context.Context, tx Execer, table string, r Record) error {
 	return nil
 }
 
-var typeName = regexp.MustCompile(`^[a-z][a-z0-9_]{1,47}$`)
+// isName reports whether s is [a-z][a-z0-9_]* of that many letters.
+func isName(s string, least, most int) bool {
+	if len(s) < least || len(s) > most || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return true
+}
 
 func (r Record) check() error {
 	if err := checkType(r.Type); err != nil {
@@ -95,7 +104,7 @@ func (r Record) check() error {
 }
 
 func checkType(t string) error {
-	if typeName.MatchString(t) {
+	if isName(t, 2, 48) {
 		return nil
 	}
 	return &Error{Code: CodeType, Message: "记录类型名不合规", MessageEN: "record type is not of the form [a-z][a-z0-9_]{1,47}",
@@ -134,9 +143,7 @@ func checkPayload(p []byte) error {
 		return &Error{Code: CodeTooLarge, Message: fmt.Sprintf("内容有 %d 字节，最多 %d 字节", len(p), MaxPayload),
 			MessageEN: fmt.Sprintf("payload has %d bytes, limit %d", len(p), MaxPayload), Hint: "文件、图片请作为附件发布"}
 	}
-	// json.Valid lets bad UTF-8 pass inside strings; the table's column does not.
-	object := bytes.HasPrefix(bytes.TrimLeft(p, " \t\r\n"), []byte("{"))
-	if !object || !utf8.Valid(p) || !json.Valid(p) {
+	if !isObject(p) {
 		return &Error{Code: CodePayload, Message: "内容不是一个 JSON 对象", MessageEN: "payload is not one JSON object in UTF-8",
 			Hint: "payload 放整条记录的 JSON，以 { 开头，UTF-8 编码"}
 	}

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	_ "embed"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -40,8 +39,6 @@ var mysqlDDL string
 
 //go:embed ddl/sqlite.sql
 var sqliteDDL string
-
-var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,47}$`)
 
 // Statements returns the statements that create the contract tables, in order, without final semicolons.
 // Each may be executed again without harm. It returns nil for an unknown dialect.
@@ -101,7 +98,7 @@ func checkTable(d Dialect, table string) error {
 	if d != MySQL && d != SQLite {
 		return fmt.Errorf("outbox: unknown dialect %q", d)
 	}
-	if !tableName.MatchString(table) {
+	if !isName(table, 1, 48) {
 		return fmt.Errorf("outbox: table name %q is not of the form [a-z][a-z0-9_]{0,47}", table)
 	}
 	return nil
