@@ -376,3 +376,37 @@ func TestStoppedTransactionGivesUpItsLocks(t *testing.T) {
 		t.Errorf("%d, want %d after %v", beat, want, err)
 	}
 }
+
+// The node's sessions run at READ COMMITTED and leave out of the binary log what no replica needs, if the server grants
+// it; a user without the right works all the same, and is told.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	dsn := mariadbtest.Start(t).Database(t)
+	root := open(t, outbox.MySQL, dsn)
+	user, _ := mysql.ParseDSN(dsn)
+	user.User = "lean_" + user.DBName
+	for _, q := range []string{"CREATE USER '" + user.User + "'@'%'", "GRANT ALL ON `" + user.DBName + "`.* TO '" + user.User + "'@'%'"} {
+		if _, err := root.DB().Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _, _ = root.DB().Exec("DROP USER '" + user.User + "'@'%'") })
+	for _, c := range []struct {
+		name     string
+		s        *store.Store
+		image    string
+		annotate int
+	}{{"granted", root, "MINIMAL", 0}, {"refused", open(t, outbox.MySQL, user.FormatDSN()), "FULL", 1}} {
+		var isolation, image string
+		var annotate int
+		err := c.s.DB().QueryRow("SELECT @@tx_isolation, @@binlog_row_image, @@binlog_annotate_row_events").Scan(&isolation, &image, &annotate)
+		if err != nil || isolation != "READ-COMMITTED" || image != c.image || annotate != c.annotate {
+			t.Errorf("%s: %s, %s, %d, %v", c.name, isolation, image, annotate, err)
+		}
+		for _, ch := range c.s.Checks(t.Context()) {
+			if ch.Code == "DB_ISOLATION" && ch.Level != store.CheckOK || ch.Code == "DB_ROW_IMAGE" && (ch.Level == store.CheckOK) != (c.image == "MINIMAL") {
+				t.Errorf("%s: %+v", c.name, ch)
+			}
+		}
+	}
+}
