@@ -25,26 +25,11 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"syscall"
 )
 
 func main() {
-	// A node's live memory is small (tens of MiB) and its rounds make much that is soon garbage: letting the heap grow to
-	// five times what lives halves what collecting costs, and the limit keeps that below what a node may take
-	// (docs/benchmarks.md). Beyond the limit it only collects more often.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(160 << 20)
-	}
-	// One thread beyond the cores: while all of them compute, nobody would look at the network for up to 10 ms, and an urgent
-	// record is a dozen round trips to the database.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
+	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, newEnv(), os.Args[1:])
 	stop()
