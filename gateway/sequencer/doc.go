@@ -10,6 +10,9 @@
 //	one transaction: heads by compare-and-set · segments · newest versions · rejected rows · tallies ·
 //	                 exactly the rows read removed, by primary key, their number checked
 //
+// While rows wait, the next round is read, judged, decided and sealed on top of the
+// one that commits (ahead.go); if that one does not, it is done anew.
+//
 // What a round does not take: types of which a source deletes or changes too much
 // wait for a person (brake.go), and a row that breaks a round is found by halving
 // and rejected alone (poison.go). A large file goes the same way without an
