@@ -151,12 +151,13 @@ func (r *Reader) Read(ctx context.Context, lim Limit) (rows []Row, more bool, er
 
 // heads returns up to lim.Rows+1 rows in order of id.
 func (r *Reader) heads(ctx context.Context, lim Limit) ([]head, error) {
+	room := lim.Bytes // for bodies that come with the heads, of all types together
 	if len(lim.Types) == 0 {
-		return r.headsOf(ctx, "", lim)
+		return r.headsOf(ctx, "", lim, &room)
 	}
 	var all []head
 	for _, t := range lim.Types { // one query a type: only an equality is sure to be read in index order
-		hs, err := r.headsOf(ctx, t, lim)
+		hs, err := r.headsOf(ctx, t, lim, &room)
 		if err != nil {
 			return nil, err
 		}
@@ -171,14 +172,13 @@ func (r *Reader) heads(ctx context.Context, lim Limit) ([]head, error) {
 	return all[:min(len(all), lim.Rows+1)], nil
 }
 
-func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, error) {
+func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit, room *int64) ([]head, error) {
 	want := lim.Rows + 1
 	out := make([]head, 0, min(want, 256))
 	inline := min(int64(maxInline), lim.Bytes)
-	if lim.Skip != nil && lim.Skipped == 0 {
+	if lim.Skip != nil && lim.Skipped == 0 || *room <= 0 {
 		inline = 0
 	}
-	room := lim.Bytes // for bodies that come with the heads
 	var last uint64
 	for first := true; ; first = false {
 		var conds []string
@@ -205,7 +205,7 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 				return
 			}
 			h := head{Row: row, whole: row.Null || row.Oversize || c.payload != nil}
-			if room -= int64(len(c.payload)); h.whole && room >= 0 {
+			if *room -= int64(len(c.payload)); h.whole && *room >= 0 {
 				c.keep(&h.Row)
 			} else {
 				h.whole = false
@@ -223,7 +223,7 @@ func (r *Reader) headsOf(ctx context.Context, typ string, lim Limit) ([]head, er
 
 // Identities returns the rows that wait, at most limit of them and without those that skip names, with ID and Created only.
 func (r *Reader) Identities(ctx context.Context, limit int, skip func(id uint64, created time.Time) bool) ([]Row, error) {
-	heads, err := r.headsOf(ctx, "", Limit{Rows: limit, Skip: skip})
+	heads, err := r.headsOf(ctx, "", Limit{Rows: limit, Skip: skip}, new(int64))
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,38 @@ func TestReadMemoryIsBounded(t *testing.T) { // not parallel: it measures alloca
 	}
 }
 
+// Reading many types costs no more than one: the bound is of all together.
+func TestReadMemoryOfManyTypes(t *testing.T) { // not parallel: it measures allocation
+	for _, open := range []func(*testing.T) engine{sqlite, mariadb} {
+		e := open(t)
+		t.Run(string(e.d), func(t *testing.T) {
+			var types []string
+			body := "CONCAT('{\"a\":\"', REPEAT('x', 16000), '\"}')"
+			if e.d == outbox.SQLite {
+				body = "'{\"a\":\"'||hex(zeroblob(8000))||'\"}'"
+			}
+			for i := range 20 {
+				types = append(types, "type_"+string(rune('a'+i)))
+				for range 100 {
+					e.exec(t, "INSERT INTO exchange_outbox (record_type, record_key, payload) VALUES ('"+types[i]+"', 'k', "+body+")")
+				}
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			rows, more, err := e.reader(t).Read(t.Context(), outbox.Limit{Rows: 2000, Bytes: 1 << 20, Types: types})
+			runtime.ReadMemStats(&after)
+			if err != nil || len(rows) != 65 || !more {
+				t.Fatalf("%d rows, more %t, %v", len(rows), more, err)
+			}
+			used := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%d KiB allocated in all", used>>10)
+			if used > 12<<20 {
+				t.Errorf("%d bytes allocated to read at most 1 MiB", used)
+			}
+		})
+	}
+}
+
 func TestReadTypesAndSkip(t *testing.T) {
 	each(t, func(t *testing.T, e engine) {
 		for i := range 30 {

@@ -121,8 +121,9 @@ func (e *Engine) KeepReceipts(ctx context.Context) {
 			e.keepHeld(last)
 			return
 		}
-		if !e.keepHeld(ctx) {
+		if !e.keepHeld(ctx) { // nothing else may come that wakes this
 			sleep(ctx, streamPause)
+			e.believed.again()
 		}
 	}
 }
@@ -194,7 +195,7 @@ type unwritten struct {
 	ack store.Ack
 }
 
-// Bounds of what is remembered. It is short because the database may be put back
+// A receipt is remembered for a short time only, because the database may be put back
 // while the process runs.
 const (
 	believedFor = 5 * time.Second
@@ -269,6 +270,12 @@ func (b *believed) rouse() {
 	case b.wake <- struct{}{}:
 	default:
 	}
+}
+
+func (b *believed) again() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.rouse()
 }
 
 func (b *believed) mine(origin string) numbered {

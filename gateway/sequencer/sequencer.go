@@ -256,9 +256,9 @@ func (s *Sequencer) account(ctx context.Context, tx *sql.Tx, b *batch) error {
 }
 
 // How often an outbox is looked at: at once while a round was full, then after the first pause, then slower, up to the
-// second. Each look that finds something makes a segment, and each segment costs every node on its way some fifteen
+// second of [Sequencer.pauses]. Each look that finds something makes a segment, and each segment costs every node on its way some fifteen
 // statements and two commits. At 300 records a second over two hops 10 ms gave p99 28 ms and 37 % of a core a node,
-// 28 ms 45 ms and 25 % (docs/benchmarks.md). Urgent types are looked at sooner; the node's own records can wait.
+// 28 ms 46 ms and 24 % (docs/benchmarks.md). Urgent types are looked at sooner; the node's own records can wait.
 const (
 	busyPause   = 28 * time.Millisecond
 	urgentPause = 10 * time.Millisecond

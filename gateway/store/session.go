@@ -10,7 +10,7 @@ import (
 
 // leanSettings keep the node's own sessions from writing every row they remove or change into the binary log again, and
 // every statement's text beside its rows. A replica needs neither: each table of the node has a primary key. They save
-// 12 µs of the server's time a record that leaves an outbox (docs/benchmarks.md) and need the right BINLOG ADMIN (MariaDB) or
+// some 4 µs of the server's time a record that leaves an outbox (docs/benchmarks.md) and need the right BINLOG ADMIN (MariaDB) or
 // SESSION_VARIABLES_ADMIN (MySQL 8). A server that refuses them, or does not know them, writes as it is configured; a
 // Galera node's write sets are left as they are [INFER: whole row images are what its certification is tested with].
 var leanSettings = []string{

@@ -3,9 +3,11 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"fayi/gateway/store"
 )
@@ -145,4 +147,47 @@ func ownReceipts(t *testing.T, s *store.Store) {
 	if _, err := s.SaveOwnReceipt(ctx, store.Receipt{By: "own", Level: "stored", N: 7}, nil, "receipt/own", 7); err == nil {
 		t.Error("a number that does not rise")
 	}
+}
+
+// receiptsWithin signs receipts inside other transactions: numbered one after the other whatever the caller believed the
+// last number to be, undone with the transaction, and dropped once nothing rests on them.
+func receiptsWithin(t *testing.T, s *store.Store) {
+	ctx, c := within(t, 30*time.Second), newChain(t, s)
+	fail := errors.New("not this time")
+	sign := func(believedN uint64, believed store.Hash, after error) (prevN uint64, prev store.Hash, err error) {
+		err = s.InTx(ctx, func(tx *sql.Tx) error {
+			err := s.SignReceipt(ctx, tx, "receipt/within", believedN, believed, func(last uint64, h store.Hash) (store.Receipt, []store.Ack, error) {
+				prevN, prev = last, h
+				return store.Receipt{By: "within", Origin: "within-origin", Level: "stored", N: last + 1, Hash: hash("within", last+1)},
+					[]store.Ack{{Stream: c.id, Head: store.Head{Pos: store.Pos{Gen: 1, Seq: last + 1}}}}, nil
+			})
+			return errors.Join(err, after)
+		})
+		return prevN, prev, err
+	}
+	for i, x := range []struct {
+		believed uint64
+		last     uint64
+		after    error
+	}{{0, 0, nil}, {1, 1, nil}, {0, 2, nil}, {7, 3, nil}, {4, 4, fail}, {5, 4, nil}} {
+		n, prev, err := sign(x.believed, hash("within", x.believed), x.after)
+		wantPrev := hash("within", x.last)
+		if x.last == 0 {
+			wantPrev = store.Hash{}
+		}
+		if !errors.Is(err, x.after) || n != x.last || prev != wantPrev {
+			t.Fatalf("%d: follows %d %s, %v", i, n, prev, err)
+		}
+	}
+	acks, err := s.Acks(ctx, c.id)
+	must(t, err)
+	want(t, "acknowledgements", len(acks), 1)
+	want(t, "number", acks[0].N, 5)
+	rows := func() (n int) {
+		must(t, s.DB().QueryRowContext(ctx, "SELECT COUNT(*) FROM fayi_receipt WHERE origin='within-origin'").Scan(&n))
+		return n
+	}
+	want(t, "receipts", rows(), 5)
+	must(t, s.DropReceipts(ctx, "within", "within-origin", "stored"))
+	want(t, "receipts after dropping", rows(), 1)
 }

@@ -60,6 +60,7 @@ func Exercise(t *testing.T, open func(t testing.TB) *store.Store) {
 		{"many streams at once", manyStreams},
 		{"links", links},
 		{"own receipts", ownReceipts},
+		{"receipts within a transaction", receiptsWithin},
 		{"tallies", tallies},
 		{"lease taken over by beat", leaseTakeover},
 		{"lease raced", leaseRaced},
